@@ -1,0 +1,3 @@
+module cardbridge
+
+go 1.26
