@@ -11,9 +11,12 @@ import (
 // A Secret is a PIN or key in memory that is not swapped out nor dumped where
 // the system can do that, and is overwritten by Wipe. It prints as "[secret]"
 // whatever the verb. Its methods may be called from any goroutine.
-type Secret struct{ p *store }
+type Secret struct {
+	// store is behind a function so that not even a copied Secret, printed with
+	// a verb that makes no sense, prints bytes.
+	store func() *store
+}
 
-// store is behind a pointer so that not even a copied Secret prints bytes.
 type store struct {
 	mu   sync.RWMutex
 	b    []byte
@@ -31,7 +34,7 @@ func copyOf(b []byte) *Secret {
 	mem, free := allocate(len(b))
 	copy(mem, b)
 	p := &store{b: mem, free: free}
-	s := &Secret{p}
+	s := &Secret{func() *store { return p }}
 	runtime.AddCleanup(s, func(p *store) { p.wipe() }, p)
 	return s
 }
@@ -39,17 +42,19 @@ func copyOf(b []byte) *Secret {
 // Use lends the bytes to f for the length of the call. f must not keep them,
 // nor wipe the Secret. A wiped Secret lends no bytes.
 func (s *Secret) Use(f func(b []byte) error) error {
-	s.p.mu.RLock()
-	defer s.p.mu.RUnlock()
+	p := s.store()
+	p.mu.RLock()
+	defer p.mu.RUnlock()
 	defer runtime.KeepAlive(s)
-	return f(s.p.b)
+	return f(p.b)
 }
 
 // Clone copies the secret, to outlive a caller who wipes it.
 func (s *Secret) Clone() *Secret {
-	s.p.mu.RLock()
-	defer s.p.mu.RUnlock()
-	return copyOf(s.p.b)
+	p := s.store()
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return copyOf(p.b)
 }
 
 // Equal tells, in constant time, whether two secrets are the same.
@@ -69,16 +74,17 @@ func (s *Secret) Equal(t *Secret) bool {
 
 // Len is the length in bytes, 0 once wiped.
 func (s *Secret) Len() int {
-	s.p.mu.RLock()
-	defer s.p.mu.RUnlock()
-	return len(s.p.b)
+	p := s.store()
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return len(p.b)
 }
 
 // Wipe overwrites the bytes, when no Use lends them any more. A wiped Secret is
 // empty; wiping twice, or a nil Secret, is fine.
 func (s *Secret) Wipe() {
 	if s != nil {
-		s.p.wipe()
+		s.store().wipe()
 	}
 }
 
