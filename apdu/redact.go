@@ -207,8 +207,8 @@ func (r *redactor) command(c Command, secret bool) int {
 	if r.secret {
 		shown = 0
 	}
-	if shown < len(c.Data) {
-		r.secret = true
+	if shown < all {
+		r.secret = true // what follows in the chain is what the tag stood for
 	}
 	return shown
 }
