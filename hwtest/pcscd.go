@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -95,7 +96,7 @@ func startDaemon(dir string, readers int) (*daemon, error) {
 		return true
 	})
 	if err != nil {
-		d.stop()
+		d.kill()
 		text, _ := os.ReadFile(output)
 		return nil, fmt.Errorf("pcscd does not come up: %w\n%s", err, text)
 	}
@@ -108,16 +109,21 @@ func listening(port int) bool {
 	return err == nil && strings.Contains(string(table), fmt.Sprintf(":%04X 00000000:0000 0A", port))
 }
 
-// stop ends pcscd and waits for that.
+// stop ends pcscd in good order, which takes it a second or two.
 func (d *daemon) stop() {
-	_ = d.cmd.Process.Signal(os.Interrupt)
+	_ = d.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-d.done:
-	case <-time.After(2 * time.Second):
-		_ = d.cmd.Process.Kill()
-		<-d.done
+	case <-time.After(5 * time.Second):
 	}
-	_ = os.Remove(pcscdSocket)
+	d.kill()
+}
+
+// kill ends pcscd at once.
+func (d *daemon) kill() {
+	_ = d.cmd.Process.Kill()
+	<-d.done
+	_ = os.RemoveAll(filepath.Dir(pcscdSocket))
 }
 
 // until waits for a condition, or for the end of ctx.

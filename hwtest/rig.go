@@ -89,10 +89,11 @@ func Start(t testing.TB, config Config) *Rig {
 
 // end is the rig's own clean-up.
 func (r *Rig) end() {
-	if r.daemon != nil {
-		r.StopPCSCD()
-	}
 	r.cancel()
+	if r.daemon != nil {
+		r.cardsOut()
+		r.daemon.kill()
+	}
 	for i, c := range r.cards {
 		if c != nil {
 			noteCardSecrets(r.StateFile(i))
@@ -145,16 +146,22 @@ func (r *Rig) StartPCSCD() {
 // StopPCSCD ends pcscd, as when a person stops the service.
 func (r *Rig) StopPCSCD() {
 	r.t.Helper()
-	// The cards first: they report it as an error when pcscd goes.
 	r.stop()
+	r.cardsOut()
+	r.daemon.stop()
+	r.daemon = nil
+}
+
+// cardsOut waits until the cards have left their readers. They do so before
+// pcscd ends: that is an error to them.
+func (r *Rig) cardsOut() {
+	r.t.Helper()
 	for _, done := range r.runs {
 		if err := <-done; err != nil {
 			r.t.Errorf("card: %v", err)
 		}
 	}
 	r.runs = nil
-	r.daemon.stop()
-	r.daemon = nil
 }
 
 // RestartPCSCD is StopPCSCD and StartPCSCD.

@@ -28,7 +28,7 @@ func NoteSecret(name string, value []byte) {
 }
 
 // noteCardSecrets notes what a software card's state file holds. The factory
-// PIN and PUK are not looked for: they are in every manual.
+// secrets are not looked for: they are in every manual.
 func noteCardSecrets(stateFile string) {
 	content, err := os.ReadFile(stateFile)
 	if err != nil {
@@ -66,6 +66,7 @@ func noteCardSecrets(stateFile string) {
 var factory = map[string]bool{
 	"123456":   true,
 	"12345678": true,
+	"\x01\x02\x03\x04\x05\x06\x07\x08\x01\x02\x03\x04\x05\x06\x07\x08\x01\x02\x03\x04\x05\x06\x07\x08": true,
 }
 
 // findSecrets searches every file below dir.
