@@ -303,6 +303,11 @@ var errNotThisFormat = errors.New("not accepted")
 
 // verify sends the PIN (VERIFY, SP 800-73-4 part 2 section 3.2.1).
 func (x *tx) verify(pin *secret.Secret, spendLastTry bool) error {
+	if _, known := x.c.tries[card.PIN]; !known {
+		if _, err := x.pinState(); err != nil { // which proves by the way
+			return err
+		}
+	}
 	if err := x.proveGently(); err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func attempt[T any](x *tx, n need, f func(*tx) (T, error)) (T, error) {
 
 func once[T any](x *tx, n need, f func(*tx) (T, error)) (T, error) {
 	var zero T
-	if !x.c.state.selected || n.spends {
+	if !n.lazy && (!x.c.state.selected || n.spends) {
 		if err := x.prove(); err != nil {
 			return zero, err
 		}
