@@ -8,4 +8,4 @@ require (
 	golang.org/x/sys v0.49.0
 )
 
-require golang.org/x/crypto v0.50.0 // indirect
+require golang.org/x/crypto v0.58.0
