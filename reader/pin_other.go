@@ -1,0 +1,5 @@
+//go:build !windows
+
+package reader
+
+const pinSeparator = "\x00"
