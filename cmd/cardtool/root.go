@@ -19,6 +19,7 @@ type app struct {
 
 	global  globalFlags
 	secrets secretFlags
+	fds     map[int]*os.File
 	closers []func()
 	status  *statusLine
 }

@@ -94,7 +94,7 @@ func (a *app) read(s *secretSource) (*secret.Secret, error) {
 		}
 		b = []byte(v)
 	case s.fd >= 0:
-		f := os.NewFile(uintptr(s.fd), "")
+		f := a.descriptor(s.fd)
 		if f == nil {
 			return nil, inputf("there is no file descriptor %d for the %s", s.fd, s.kind.name)
 		}
@@ -210,3 +210,15 @@ func (a *app) secret(ctx context.Context, k secretKind, note string) (*secret.Se
 }
 
 func upperFirst(s string) string { return string(bytes.ToUpper([]byte(s[:1]))) + s[1:] }
+
+// descriptor keeps the file of a descriptor: collected, it would close it
+// under the next secret that is read from it.
+func (a *app) descriptor(fd int) *os.File {
+	if a.fds == nil {
+		a.fds = map[int]*os.File{}
+	}
+	if a.fds[fd] == nil {
+		a.fds[fd] = os.NewFile(uintptr(fd), fmt.Sprintf("file descriptor %d", fd))
+	}
+	return a.fds[fd]
+}
