@@ -111,7 +111,9 @@ func yubikey(name, description string, firmware [3]byte, features feature, chang
 		maxObject: 3072,
 		emptySlot: swBadData,
 	}
-	change(&p)
+	if change != nil {
+		change(&p)
+	}
 	return p
 }
 
@@ -120,6 +122,8 @@ var personalities = []personality{
 		[3]byte{5, 7, 4}, yubikey5|featMove, func(p *personality) {
 			p.algorithms, p.adminDefault = algYK57, adminAES192
 		}),
+	yubikey("yubikey-5.4", "YubiKey 5 with firmware 5.4: metadata, 3DES management key, RSA to 2048",
+		[3]byte{5, 4, 3}, yubikey5, nil),
 	nist("nist", "plain NIST SP 800-73-4: no vendor commands, extended APDUs, issued with CHUID, CCC and discovery object", nil),
 	nist("nist-short", "plain NIST with short APDUs only: 256-byte answers continued with 61XX, 6CXX for an Le too small",
 		func(p *personality) {
