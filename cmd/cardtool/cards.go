@@ -235,18 +235,21 @@ func (c *pivCard) pin(ctx context.Context, k secretKind, name card.SecretName, o
 
 // withKey runs op with a key of the card. With a PIN at hand that is one
 // transaction; op must not do more in it than use the key.
-func (c *pivCard) withKey(ctx context.Context, slot piv.Slot, spendLast bool, op func(card.PrivateKey) error) error {
+func (c *pivCard) withKey(ctx context.Context, slot piv.Slot, spendLast bool, doing string, op func(card.PrivateKey) error) error {
+	doing += " with slot " + string(slot.Ref)
 	if c.app.source(pinSecret).given() {
 		pin, err := c.app.secret(ctx, pinSecret, "")
 		if err != nil {
 			return err
 		}
-		return c.Together(ctx, func(ctx context.Context) error {
-			info, err := c.Key(ctx, slot.Ref)
-			if err != nil {
-				return err
-			}
-			return op(c.PrivateKey(ctx, info, usePIN(info, pin, spendLast)))
+		return c.app.busy(doing, func() error {
+			return c.Together(ctx, func(ctx context.Context) error {
+				info, err := c.Key(ctx, slot.Ref)
+				if err != nil {
+					return err
+				}
+				return op(c.PrivateKey(ctx, info, usePIN(info, pin, spendLast)))
+			})
 		})
 	}
 	var info card.KeyInfo
@@ -271,7 +274,9 @@ func (c *pivCard) withKey(ctx context.Context, slot piv.Slot, spendLast bool, op
 			return err
 		}
 	}
-	return op(c.PrivateKey(ctx, info, usePIN(info, pin, spendLast)))
+	return c.app.busy(doing, func() error {
+		return op(c.PrivateKey(ctx, info, usePIN(info, pin, spendLast)))
+	})
 }
 
 // usePIN keeps the PIN from keys that never want it.

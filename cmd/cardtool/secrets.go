@@ -42,6 +42,7 @@ type secretSource struct {
 	kind      secretKind
 	file, env string
 	fd        int
+	value     *secret.Secret // once it was read or typed
 }
 
 // secretFlags are the sources of a command's secrets by flag name.
@@ -76,7 +77,7 @@ func (a *app) source(k secretKind) *secretSource {
 	if s := a.secrets[k.flag]; s != nil {
 		return s
 	}
-	return &secretSource{kind: k, fd: -1}
+	panic("a command uses the " + k.name + " without flags for it")
 }
 
 // given tells whether the command line says where the secret is.
@@ -192,12 +193,16 @@ func (a *app) ask(ctx context.Context, k secretKind, note string) (*secret.Secre
 	return k.parse(b)
 }
 
-// secret gets a secret from where the command line says, else by asking. It is
-// wiped at the end of the run.
+// secret gets a secret from where the command line says, else by asking, once
+// a run however often it is needed. It is wiped at the end of the run.
 func (a *app) secret(ctx context.Context, k secretKind, note string) (*secret.Secret, error) {
+	src := a.source(k)
+	if src.value != nil {
+		return src.value, nil
+	}
 	var s *secret.Secret
 	var err error
-	if src := a.source(k); src.given() {
+	if src.given() {
 		s, err = a.read(src)
 	} else {
 		s, err = a.ask(ctx, k, note)
@@ -206,6 +211,7 @@ func (a *app) secret(ctx context.Context, k secretKind, note string) (*secret.Se
 		return nil, err
 	}
 	a.atEnd(s.Wipe)
+	src.value = s
 	return s, nil
 }
 

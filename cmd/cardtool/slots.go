@@ -11,7 +11,7 @@ import (
 
 // slotArg reads a slot from the command line.
 func slotArg(name string) (piv.Slot, error) {
-	if s, ok := piv.SlotByRef(name); ok {
+	if s, ok := piv.SlotByName(name); ok {
 		return s, nil
 	}
 	return piv.Slot{}, usagef("unknown slot %q; slots are %s", name, slotNames())
@@ -41,7 +41,7 @@ func (a *app) completeSlots(cmd *cobra.Command, args []string, _ string) ([]stri
 	}
 	var out []string
 	for _, s := range piv.Slots() {
-		out = append(out, string(s.Ref)+"\t"+s.Name)
+		out = append(out, string(s.Ref)+"\t"+s.Label)
 	}
 	return out, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 }

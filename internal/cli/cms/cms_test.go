@@ -77,13 +77,13 @@ func TestOpenSSLVerifies(t *testing.T) {
 			path := func(n string) string { return filepath.Join(dir, n) }
 			os.WriteFile(path("content"), content, 0o600)
 			os.WriteFile(path("ca.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate.Raw}), 0o600)
-			detached, err := s.Sign(digestOf(s, content))
+			m, err := s.Sign(digestOf(s, content))
 			if err != nil {
 				t.Fatal(err)
 			}
-			os.WriteFile(path("detached"), detached, 0o600)
+			os.WriteFile(path("detached"), m.Detached(), 0o600)
 			var attached bytes.Buffer
-			if err := s.Attach(&attached, digestOf(s, content), bytes.NewReader(content), int64(len(content))); err != nil {
+			if err := m.Attach(&attached, bytes.NewReader(content), int64(len(content))); err != nil {
 				t.Fatal(err)
 			}
 			os.WriteFile(path("attached"), attached.Bytes(), 0o600)
@@ -152,11 +152,11 @@ func TestOpenSSLSigns(t *testing.T) {
 func TestVerify(t *testing.T) {
 	content := []byte("content")
 	for name, s := range signers(t) {
-		der, err := s.Sign(digestOf(s, content))
+		m, err := s.Sign(digestOf(s, content))
 		if err != nil {
 			t.Fatal(err)
 		}
-		sd, err := Parse(der)
+		sd, err := Parse(m.Detached())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,11 +186,11 @@ func TestBundle(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	s := signers(f)["p256"]
-	der, err := s.Sign(digestOf(s, nil))
+	m, err := s.Sign(digestOf(s, nil))
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(der)
+	f.Add(m.Detached())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if sd, err := Parse(b); err == nil {
 			sd.Verify(bytes.NewReader(nil))

@@ -120,23 +120,18 @@ func (d digest) signatureAlgorithm(public crypto.PublicKey) ([]byte, error) {
 	return nil, fmt.Errorf("a key of type %T cannot sign", public)
 }
 
-// Sign returns the signature of content, given as its digest, and nothing of
-// the content: a detached signature.
-func (s *Signer) Sign(contentDigest []byte) ([]byte, error) {
-	m, err := s.sign(contentDigest)
-	if err != nil {
-		return nil, err
-	}
-	return m.wrap(tlv(tagSequence, oid(oidData))), nil
+// A Message is a signature, still without the content it is about.
+type Message struct{ version, digests, certificates, signers []byte }
+
+// Detached returns the signature alone.
+func (m *Message) Detached() []byte {
+	head, tail := m.around(tlv(tagSequence, oid(oidData)), 0)
+	return append(head, tail...)
 }
 
-// Attach writes the signature with the content inside, whose digest and size
-// must be those of what content yields.
-func (s *Signer) Attach(w io.Writer, contentDigest []byte, content io.Reader, size int64) error {
-	m, err := s.sign(contentDigest)
-	if err != nil {
-		return err
-	}
+// Attach writes the signature with the content inside, which must be the size
+// bytes whose digest was signed.
+func (m *Message) Attach(w io.Writer, content io.Reader, size int64) error {
 	octets := header(tagOctetString, size)
 	explicit := header(tagContext0, int64(len(octets))+size)
 	inner := append(append(oid(oidData), explicit...), octets...)
@@ -156,18 +151,9 @@ func (s *Signer) Attach(w io.Writer, contentDigest []byte, content io.Reader, si
 	return err
 }
 
-// A message is a SignedData but for its content.
-type message struct{ version, digests, certificates, signers []byte }
-
-// wrap returns the whole with encap, an EncapsulatedContentInfo.
-func (m *message) wrap(encap []byte) []byte {
-	head, tail := m.around(encap, 0)
-	return append(head, tail...)
-}
-
 // around returns what goes before and after further bytes that end the
 // EncapsulatedContentInfo which encap begins.
-func (m *message) around(encap []byte, further int64) (head, tail []byte) {
+func (m *Message) around(encap []byte, further int64) (head, tail []byte) {
 	tail = append(append([]byte(nil), m.certificates...), m.signers...)
 	body := append(append(append([]byte(nil), m.version...), m.digests...), encap...)
 	n := int64(len(body)) + further + int64(len(tail))
@@ -179,7 +165,8 @@ func (m *message) around(encap []byte, further int64) (head, tail []byte) {
 	return append(header(tagSequence, n), body...), tail
 }
 
-func (s *Signer) sign(contentDigest []byte) (*message, error) {
+// Sign signs a content, given as its digest.
+func (s *Signer) Sign(contentDigest []byte) (*Message, error) {
 	d := row(func(d digest) bool { return d.hash == s.Hash })
 	if d == nil || len(contentDigest) != s.Hash.Size() {
 		return nil, fmt.Errorf("cms: digest of %d bytes does not fit %v", len(contentDigest), s.Hash)
@@ -224,7 +211,7 @@ func (s *Signer) sign(contentDigest []byte) (*message, error) {
 	}
 	one := tlv(tagInteger, []byte{1})
 	digestAlg := algorithm(d.oid, false)
-	return &message{
+	return &Message{
 		version:      one,
 		digests:      tlv(tagSet, digestAlg),
 		certificates: setOf(tagContext0, certificates...),
@@ -246,11 +233,11 @@ func Bundle(chain []*x509.Certificate) []byte {
 	for _, c := range chain {
 		certificates = append(certificates, c.Raw)
 	}
-	m := &message{
+	m := &Message{
 		version:      tlv(tagInteger, []byte{1}),
 		digests:      tlv(tagSet),
 		certificates: setOf(tagContext0, certificates...),
 		signers:      tlv(tagSet),
 	}
-	return m.wrap(tlv(tagSequence, oid(oidData)))
+	return m.Detached()
 }
