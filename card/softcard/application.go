@@ -16,7 +16,7 @@ type application struct {
 var (
 	aidPIV        = mustHex("A000000308000010000100")
 	aidManagement = mustHex("A000000527471117")
-	aidOTP        = mustHex("A0000005272001")
+	aidOTP        = mustHex("A000000527200101")
 	aidOpenPGP    = mustHex("D276000124010304000600000000" + "0000")
 	aidManager    = mustHex("A000000151000000")
 )

@@ -1,11 +1,18 @@
 package softcard
 
 import (
+	"bytes"
 	"crypto"
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"errors"
 	"fmt"
 	"math/big"
 	"time"
@@ -81,7 +88,7 @@ func (r *request) attestation(slot byte, stored storedKey) ([]byte, error) {
 	}
 	attestor, ok := r.state().Keys[slotAttest]
 	if !ok {
-		return nil, fmt.Errorf("no attestation key")
+		return nil, errors.New("no attestation key")
 	}
 	signer, err := r.card.keyCache.key(attestor)
 	if err != nil {
@@ -89,7 +96,7 @@ func (r *request) attestation(slot byte, stored storedKey) ([]byte, error) {
 	}
 	list, ok := parseTLVs(r.state().Objects[objAttestation])
 	if !ok {
-		return nil, fmt.Errorf("no attestation certificate")
+		return nil, errors.New("no attestation certificate")
 	}
 	issuerDER, _ := find(list, 0x70)
 	issuer, err := x509.ParseCertificate(issuerDER)
@@ -101,10 +108,11 @@ func (r *request) attestation(slot byte, stored storedKey) ([]byte, error) {
 		return nil, err
 	}
 	template := &x509.Certificate{
-		SerialNumber: new(big.Int).SetBytes(randomBytes(16)),
-		Subject:      pkix.Name{CommonName: fmt.Sprintf("YubiKey PIV Attestation %02x", slot)},
-		NotBefore:    issuer.NotBefore,
-		NotAfter:     issuer.NotAfter,
+		SerialNumber:       new(big.Int).SetBytes(randomBytes(16)),
+		Subject:            pkix.Name{CommonName: fmt.Sprintf("YubiKey PIV Attestation %02x", slot)},
+		NotBefore:          issuer.NotBefore,
+		SignatureAlgorithm: attestationSignature(signer),
+		NotAfter:           issuer.NotAfter,
 		ExtraExtensions: []pkix.Extension{
 			{Id: oidFirmware, Value: r.personality().firmware[:]},
 			{Id: oidSerial, Value: number},
@@ -112,8 +120,55 @@ func (r *request) attestation(slot byte, stored storedKey) ([]byte, error) {
 			{Id: oidFormFactor, Value: []byte{formKeychainUSB}},
 		},
 	}
-	if _, ok := signer.(crypto.Signer); !ok {
-		return nil, fmt.Errorf("the attestation key cannot sign")
+	if public, ok := publicOf(key).(*ecdh.PublicKey); ok {
+		return certifyX25519(template, issuer, public, signer)
 	}
 	return x509.CreateCertificate(rand.Reader, template, issuer, publicOf(key), signer)
+}
+
+// attestationSignature is SHA-256 whatever the attestation key; Ed25519 brings its own.
+func attestationSignature(signer crypto.PrivateKey) x509.SignatureAlgorithm {
+	switch signer.(type) {
+	case *rsa.PrivateKey:
+		return x509.SHA256WithRSA
+	case *ecdsa.PrivateKey:
+		return x509.ECDSAWithSHA256
+	}
+	return x509.PureEd25519
+}
+
+// certifyX25519 is x509.CreateCertificate for the one kind of key that it refuses. It has the certificate made for an Ed25519
+// key of the same bytes, changes the algorithm (RFC 8410 §3: 1.3.101.112 to 1.3.101.110) and signs again.
+func certifyX25519(template, issuer *x509.Certificate, key *ecdh.PublicKey, signer crypto.PrivateKey) ([]byte, error) {
+	der, err := x509.CreateCertificate(rand.Reader, template, issuer, ed25519.PublicKey(key.Bytes()), signer)
+	if err != nil {
+		return nil, err
+	}
+	var certificate struct {
+		TBS       asn1.RawValue
+		Algorithm pkix.AlgorithmIdentifier
+		Signature asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(der, &certificate); err != nil {
+		return nil, err
+	}
+	ed, x := []byte{0x06, 0x03, 0x2B, 0x65, 0x70, 0x03, 0x21, 0x00}, []byte{0x06, 0x03, 0x2B, 0x65, 0x6E, 0x03, 0x21, 0x00}
+	tbs := bytes.Replace(certificate.TBS.FullBytes, append(ed, key.Bytes()...), append(x, key.Bytes()...), 1)
+	certificate.TBS = asn1.RawValue{FullBytes: tbs}
+	s, ok := signer.(crypto.Signer)
+	if !ok {
+		return nil, errors.New("the attestation key cannot sign")
+	}
+	var options crypto.SignerOpts = crypto.Hash(0)
+	input := tbs
+	if template.SignatureAlgorithm != x509.PureEd25519 {
+		digest := sha256.Sum256(tbs)
+		input, options = digest[:], crypto.SHA256
+	}
+	signature, err := s.Sign(rand.Reader, input, options)
+	if err != nil {
+		return nil, err
+	}
+	certificate.Signature = asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)}
+	return asn1.Marshal(certificate)
 }

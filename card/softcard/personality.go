@@ -132,7 +132,6 @@ var personalities = []personality{
 	yubikey("yubikey-4", "YubiKey 4 with firmware 4.3.5: no metadata, 3DES management key, short APDUs only",
 		[3]byte{4, 3, 5}, yubikey4, func(p *personality) {
 			p.historical, p.extended = histYubiKey4, false
-			p.globalPIN = 0
 		}),
 	nist("max255", "plain NIST that never returns more than 255 bytes, status word included, whatever was asked",
 		func(p *personality) { p.chunk, p.chunkExt = 253, 253 }),
