@@ -1,13 +1,19 @@
 package reader
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
-// A service hands out PC/SC contexts. These three interfaces are all that this
+// A service hands out PC/SC contexts. These interfaces are all that this
 // package asks of PC/SC, with the semantics of the functions that they are
 // named after; every error is a [Code].
 type service interface {
 	// Establish is SCardEstablishContext with system scope.
 	Establish() (session, error)
+	// Await returns when it may be worth while to try Establish again after it
+	// failed, or when ctx ends.
+	Await(ctx context.Context)
 }
 
 type session interface {

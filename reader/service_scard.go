@@ -3,6 +3,7 @@
 package reader
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"sync"
@@ -23,6 +24,8 @@ func (scardService) Establish() (session, error) {
 	}
 	return &scardSession{ctx: ctx, pin: takePin()}, nil
 }
+
+func (scardService) Await(ctx context.Context) { awaitService(ctx) }
 
 type scardSession struct {
 	ctx *scard.Context

@@ -1,5 +1,0 @@
-//go:build !windows
-
-package reader
-
-const pinSeparator = "\x00"
