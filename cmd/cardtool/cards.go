@@ -166,7 +166,7 @@ func (a *app) connect(h *host.Host, name string) (*pivCard, error) {
 	if err != nil {
 		return nil, cardError{name, err}
 	}
-	c := &pivCard{Card: piv.Open(conn, piv.WithTouch(a.touch)), app: a, conn: conn}
+	c := &pivCard{Card: piv.Open(conn, piv.WithTouch(a.touch), piv.WithAttestationRoots(a.attestationRoots...)), app: a, conn: conn}
 	a.atEnd(c.close)
 	return c, nil
 }

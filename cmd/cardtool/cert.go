@@ -20,9 +20,12 @@ import (
 
 func (a *app) certCommand() *cobra.Command {
 	return group("cert", "Show, make, import and export certificates",
+		a.certShowCommand(),
 		a.certExportCommand(),
 		a.certImportCommand(),
 		a.certSelfSignCommand(),
+		a.certRequestCommand(),
+		a.certDeleteCommand(),
 	)
 }
 

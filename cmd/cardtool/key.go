@@ -17,6 +17,11 @@ import (
 func (a *app) keyCommand() *cobra.Command {
 	return group("key", "Make, import, move, attest and delete keys",
 		a.keyGenerateCommand(),
+		a.keyImportCommand(),
+		a.keyExportCommand(),
+		a.keyMoveCommand(),
+		a.keyAttestCommand(),
+		a.keyDeleteCommand(),
 	)
 }
 

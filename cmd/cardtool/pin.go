@@ -15,6 +15,8 @@ func (a *app) pinCommand() *cobra.Command {
 	return group("pin", "Show, change and unblock the PIN",
 		a.pinStatusCommand(),
 		a.changeCommand("change", "Change the PIN", card.PIN, pinSecret, newPIN),
+		a.pinUnblockCommand(),
+		a.pinRetriesCommand(),
 	)
 }
 

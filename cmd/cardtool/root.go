@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +22,9 @@ type app struct {
 	secrets secretFlags
 	fds     map[int]*os.File
 	closers []func()
-	status  *statusLine
+
+	attestationRoots []*x509.Certificate // of key attest
+	status           *statusLine
 }
 
 // globalFlags are taken by every command.
@@ -117,8 +120,17 @@ var commands = []struct {
 	{groupUse, (*app).signCommand},
 	{groupUse, (*app).verifyCommand},
 	{groupUse, (*app).decryptCommand},
+	{groupUse, (*app).agreeCommand},
+	{groupUse, (*app).randomCommand},
 	{groupAdmin, (*app).pinCommand},
+	{groupAdmin, (*app).pukCommand},
+	{groupAdmin, (*app).adminKeyCommand},
+	{groupAdmin, (*app).objectCommand},
+	{groupAdmin, (*app).resetCommand},
+	{groupAdmin, (*app).apduCommand},
 	{groupMore, (*app).softcardCommand},
+	{groupMore, (*app).doctorCommand},
+	{groupMore, (*app).manCommand},
 }
 
 // run runs one command line and returns the exit code.
