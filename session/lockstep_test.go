@@ -17,6 +17,7 @@ type pair struct {
 	lines []string // the script so far
 	stale []staleHandle
 	long  bool // a walk without end: only the last lines are kept
+	done  int
 }
 
 // staleHandle was valid once and must never be again.
@@ -244,4 +245,11 @@ func (x *pair) agreeCards() error {
 	return nil
 }
 
-func (x *pair) script() string { return strings.Join(x.lines, "\n") + "\n" }
+// script is what was done, to be put into testdata.
+func (x *pair) script() string {
+	head := fmt.Sprintf("apps %d\n", x.w.Apps)
+	for slot, t := range x.w.Tokens {
+		head += fmt.Sprintf("slot%d %d %d\n", slot, t.MaxSessions, t.MaxRW)
+	}
+	return head + strings.Join(x.lines, "\n") + "\n"
+}
