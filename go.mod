@@ -9,3 +9,5 @@ require (
 )
 
 require golang.org/x/crypto v0.50.0 // indirect
+
+require pgregory.net/rapid v1.3.0
