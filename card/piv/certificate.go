@@ -55,16 +55,16 @@ func (o CertificateObject) Encode() ([]byte, error) {
 }
 
 func decodeCertificateObject(b []byte) (*CertificateObject, error) {
-	es, err := elements(b)
+	es, err := parse(b)
 	if err != nil {
 		return nil, err
 	}
 	o := &CertificateObject{}
-	o.MSCUID, _ = find(es, 0x72)
-	if info, ok := find(es, tagCertInfo); ok && len(info) > 0 {
+	o.MSCUID, _ = es.find(0x72)
+	if info, ok := es.find(tagCertInfo); ok && len(info) > 0 {
 		o.Info = info[0]
 	}
-	der, ok := find(es, tagCertificate)
+	der, ok := es.find(tagCertificate)
 	if !ok || len(der) == 0 {
 		return nil, fmt.Errorf("%w: the object holds no certificate", card.ErrNotFound)
 	}

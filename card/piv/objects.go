@@ -5,28 +5,13 @@ import (
 	"strconv"
 	"strings"
 
+	"cardbridge/apdu"
 	"cardbridge/card"
 )
 
 // A Tag names a data object: what follows 5C in GET DATA and PUT DATA
 // (SP 800-73-4 part 1, table 3).
-type Tag uint32
-
-func (t Tag) String() string { return fmt.Sprintf("%X", uint32(t)) }
-
-// bytes are the tag's bytes, without leading zeros.
-func (t Tag) bytes() []byte {
-	switch {
-	case t > 0xFFFFFF:
-		return []byte{byte(t >> 24), byte(t >> 16), byte(t >> 8), byte(t)}
-	case t > 0xFFFF:
-		return []byte{byte(t >> 16), byte(t >> 8), byte(t)}
-	case t > 0xFF:
-		return []byte{byte(t >> 8), byte(t)}
-	default:
-		return []byte{byte(t)}
-	}
-}
+type Tag = apdu.Tag
 
 // Tags of the objects that this package itself reads or writes.
 const (
@@ -138,3 +123,6 @@ func Decode(tag Tag, value []byte) (any, error) {
 	}
 	return v, nil
 }
+
+// holdsKey tells whether Yubico's tools may have put the management key there.
+func (o Object) holdsKey() bool { return o.Tag == TagPrinted }

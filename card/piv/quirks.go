@@ -68,8 +68,8 @@ func rowOf(t template, v card.Version) *CardRow {
 func (r *CardRow) anyYubico() bool { return r.yubico && !r.from.Known() }
 
 var (
-	algNEO = []card.Algorithm{card.RSA1024, card.RSA2048, card.P256}
-	algYK4 = []card.Algorithm{card.RSA1024, card.RSA2048, card.P256, card.P384}
+	algNEO  = []card.Algorithm{card.RSA1024, card.RSA2048, card.P256}
+	algYK4  = []card.Algorithm{card.RSA1024, card.RSA2048, card.P256, card.P384}
 	algYK57 = []card.Algorithm{
 		card.RSA1024, card.RSA2048, card.RSA3072, card.RSA4096,
 		card.P256, card.P384, card.Ed25519, card.X25519,
@@ -160,8 +160,8 @@ var cardTable = []CardRow{
 		Name: "PivApplet", Manufacturer: "", Model: "PivApplet", label: "PivApplet",
 		HasVersion: true, HasPolicies: true, HasImport: true,
 		ManagementKey: TripleDES,
-		Algorithms: []card.Algorithm{card.RSA1024, card.RSA2048, card.P256},
-		Defaults: factory, Quirk: "JavaCards before 3.0.5 have no bare ECDSA: P-256 keys agree (ECDH) and do not sign",
+		Algorithms:    []card.Algorithm{card.RSA1024, card.RSA2048, card.P256},
+		Defaults:      factory, Quirk: "JavaCards before 3.0.5 have no bare ECDSA: P-256 keys agree (ECDH) and do not sign",
 		Source: "arekinath/PivApplet, README.adoc",
 	},
 	{

@@ -3,124 +3,76 @@ package piv
 import (
 	"fmt"
 
+	"cardbridge/apdu"
 	"cardbridge/card"
 )
 
-// tlv builds one BER-TLV data object of the concatenated values.
-func tlv(tag Tag, values ...[]byte) []byte {
-	n := 0
-	for _, v := range values {
-		n += len(v)
-	}
-	b := tag.bytes()
-	switch {
-	case n < 0x80:
-		b = append(b, byte(n))
-	case n <= 0xFF:
-		b = append(b, 0x81, byte(n))
-	case n <= 0xFFFF:
-		b = append(b, 0x82, byte(n>>8), byte(n))
-	default:
-		b = append(b, 0x83, byte(n>>16), byte(n>>8), byte(n))
-	}
-	for _, v := range values {
-		b = append(b, v...)
+// tlv builds one data object.
+func tlv(tag Tag, values ...[]byte) []byte { return apdu.EncodeTLV(tag, values...) }
+
+// tagBytes are a tag's bytes, as a tag list (5C) has them.
+func tagBytes(tag Tag) []byte {
+	b := []byte{byte(tag >> 24), byte(tag >> 16), byte(tag >> 8), byte(tag)}
+	for len(b) > 1 && b[0] == 0 {
+		b = b[1:]
 	}
 	return b
 }
 
-// An element is one data object of a card's answer.
-type element struct {
-	tag   Tag
-	value []byte
-}
+// elements are the data objects of a card's answer, in order.
+type elements []apdu.TLV
 
 func malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", card.ErrInvalidAnswer, fmt.Sprintf(format, args...))
 }
 
-// elements takes a run of data objects apart.
-func elements(b []byte) ([]element, error) {
-	var es []element
-	for len(b) > 0 {
-		e, rest, err := nextElement(b)
-		if err != nil {
-			return nil, err
-		}
-		es, b = append(es, e), rest
+// parse takes a run of data objects apart.
+func parse(b []byte) (elements, error) {
+	es, err := apdu.ParseTLVs(b)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", card.ErrInvalidAnswer, err)
 	}
 	return es, nil
 }
 
-func nextElement(b []byte) (element, []byte, error) {
-	tag := Tag(b[0])
-	b = b[1:]
-	if tag&0x1F == 0x1F {
-		for i := 0; ; i++ {
-			if i == 3 || len(b) == 0 {
-				return element{}, nil, malformed("bad tag")
-			}
-			c := b[0]
-			tag, b = tag<<8|Tag(c), b[1:]
-			if c&0x80 == 0 {
-				break
-			}
-		}
-	}
-	if len(b) == 0 {
-		return element{}, nil, malformed("tag %v without length", tag)
-	}
-	n := int(b[0])
-	b = b[1:]
-	if n >= 0x80 {
-		k := n & 0x7F
-		if k == 0 || k > 3 || k > len(b) {
-			return element{}, nil, malformed("tag %v with a bad length", tag)
-		}
-		n = 0
-		for _, c := range b[:k] {
-			n = n<<8 | int(c)
-		}
-		b = b[k:]
-	}
-	if n > len(b) {
-		return element{}, nil, malformed("tag %v is %d bytes short", tag, n-len(b))
-	}
-	return element{tag, b[:n:n]}, b[n:], nil
-}
-
-// find returns the first element with the tag.
-func find(es []element, tag Tag) ([]byte, bool) {
+// find returns the value of the first data object with the tag.
+func (es elements) find(tag Tag) ([]byte, bool) {
 	for _, e := range es {
-		if e.tag == tag {
-			return e.value, true
+		if e.Tag == tag {
+			return e.Value, true
 		}
 	}
 	return nil, false
 }
 
+// byte returns the value of a data object of one byte.
+func (es elements) byte(tag Tag) (byte, bool) {
+	v, ok := es.find(tag)
+	if !ok || len(v) != 1 {
+		return 0, false
+	}
+	return v[0], true
+}
+
 // only reads b as exactly one data object with the tag.
 func only(b []byte, tag Tag) ([]byte, error) {
-	if len(b) == 0 {
-		return nil, malformed("empty answer where tag %v was expected", tag)
-	}
-	e, rest, err := nextElement(b)
+	e, rest, err := apdu.ReadTLV(b)
 	switch {
 	case err != nil:
-		return nil, err
-	case e.tag != tag:
-		return nil, malformed("tag %v where %v was expected", e.tag, tag)
+		return nil, fmt.Errorf("%w: %w", card.ErrInvalidAnswer, err)
+	case e.Tag != tag:
+		return nil, malformed("tag %v where %v was expected", e.Tag, tag)
 	case len(rest) > 0:
 		return nil, malformed("%d bytes after tag %v", len(rest), tag)
 	}
-	return e.value, nil
+	return e.Value, nil
 }
 
 // inside reads b as one data object with the tag, and what is inside it.
-func inside(b []byte, tag Tag) ([]element, error) {
+func inside(b []byte, tag Tag) (elements, error) {
 	v, err := only(b, tag)
 	if err != nil {
 		return nil, err
 	}
-	return elements(v)
+	return parse(v)
 }

@@ -43,7 +43,7 @@ func attempt[T any](x *tx, n need, f func(*tx) (T, error)) (T, error) {
 
 func once[T any](x *tx, n need, f func(*tx) (T, error)) (T, error) {
 	var zero T
-	if !x.c.state.selected || n.spends {
+	if !n.lazy && (!x.c.state.selected || n.spends) {
 		if err := x.prove(); err != nil {
 			return zero, err
 		}
@@ -65,8 +65,8 @@ func once[T any](x *tx, n need, f func(*tx) (T, error)) (T, error) {
 // left in, rather than of the operation.
 func (x *tx) doubtful(n need, err error) bool {
 	status, isStatus := apdu.StatusOf(err)
-	if !isStatus && !errors.Is(err, card.ErrInvalidAnswer) {
-		return false // of the wire, or of our own making
+	if !isStatus && !errors.Is(err, card.ErrInvalidAnswer) || errors.Is(err, card.ErrTouchTimeout) {
+		return false // of the wire, of our own making, or of the user's
 	}
 	if !x.ours {
 		return true
@@ -143,15 +143,15 @@ func parseTemplate(b []byte) (template, error) {
 		return template{}, fmt.Errorf("SELECT: %w", err)
 	}
 	var t template
-	t.aid, _ = find(es, 0x4F)
-	if label, ok := find(es, 0x50); ok {
+	t.aid, _ = es.find(0x4F)
+	if label, ok := es.find(0x50); ok {
 		t.label = string(label)
 	}
-	if ac, ok := find(es, 0xAC); ok {
-		if list, err := elements(ac); err == nil {
+	if ac, ok := es.find(0xAC); ok {
+		if list, err := parse(ac); err == nil {
 			for _, e := range list {
-				if e.tag == 0x80 && len(e.value) == 1 {
-					t.algorithms = append(t.algorithms, e.value[0])
+				if e.Tag == 0x80 && len(e.Value) == 1 {
+					t.algorithms = append(t.algorithms, e.Value[0])
 				}
 			}
 		}
