@@ -154,4 +154,3 @@ func mustPKIX(public crypto.PublicKey) []byte {
 	}
 	return der
 }
-
