@@ -29,7 +29,7 @@ var exitCodes = []exitCode{
 	{code: 130, name: "interrupted", meaning: "interrupted (Ctrl-C, SIGTERM)", is: matches(errInterrupted, context.Canceled)},
 	{code: 2, name: "usage", meaning: "wrong command line: an unknown command, flag, slot or value", is: as[usageError]},
 	{code: 5, name: "blocked", meaning: "a PIN or PUK has no tries left", is: as[*card.Blocked], next: "cardtool pin unblock sets a new PIN with the PUK"},
-	{code: 4, name: "wrong-secret", meaning: "a PIN, PUK, management key or passphrase was wrong or cannot be one", is: isWrongSecret},
+	{code: 4, name: "wrong-secret", meaning: "a PIN, PUK, management key or passphrase was wrong or cannot be one", is: isWrongSecret, next: "try again with the right one"},
 	{code: 6, name: "last-try", meaning: "only one try is left, and it was not spent", is: matches(card.ErrLastTry), next: "--spend-last-try spends it; a wrong one then blocks it"},
 	{code: 7, name: "ambiguous", meaning: "there are several cards and none was chosen", is: matches(card.ErrAmbiguous), next: "choose with --reader or --serial"},
 	{code: 12, name: "bad-signature", meaning: "a signature does not fit, or is not by whom it should be", is: as[signatureError]},
@@ -140,6 +140,9 @@ func (a *app) report(cmd interface{ CommandPath() string }, err error) int {
 	}
 	if s, ok := apdu.StatusOf(err); ok {
 		r.Status = fmt.Sprintf("%04X", uint16(s))
+		if !strings.Contains(r.Message, r.Status) {
+			r.Message += " (" + r.Status + ")"
+		}
 	}
 	var wrong *card.WrongPIN
 	if errors.As(err, &wrong) && wrong.Tries >= 0 {

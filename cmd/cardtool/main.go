@@ -11,9 +11,13 @@ import (
 	"syscall"
 )
 
-func main() { os.Exit(mainCode()) }
+func main() {
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	os.Exit(a.main(os.Args[1:]))
+}
 
-func mainCode() int {
+// main runs a command line until it is done or a signal ends it.
+func (a *app) main(args []string) int {
 	ctx, stop := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -22,8 +26,7 @@ func mainCode() int {
 		signal.Stop(signals) // a second one ends the process at once
 		stop(errInterrupted)
 	}()
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
-	return a.run(ctx, os.Args[1:])
+	return a.run(ctx, args)
 }
 
 var errInterrupted = errors.New("interrupted")

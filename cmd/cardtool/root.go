@@ -177,6 +177,7 @@ func asGroup(cmd *cobra.Command) *cobra.Command {
 		}
 		return usageError{fmt.Errorf("unknown command %q%s", args[0], hint)}
 	}
+	cmd.DisableFlagsInUseLine = true
 	cmd.SuggestionsMinimumDistance = 2
 	return cmd
 }
