@@ -46,7 +46,7 @@ It is a secret: put it through a key derivation function and keep it to yourself
 				var shared []byte
 				err := c.withKey(ctx, slot, spendLast, "Agreeing", func(key card.PrivateKey) (err error) {
 					if have := publicKeyText(key.Public()); have != fmt.Sprint(peer.Curve()) {
-						return inputf("%s: a %v key, but the one in slot %s is %s", argv[1], peer.Curve(), slot.Ref, have)
+						return inputf("%s is on %v, but the key in slot %s is %s", inputName(argv[1]), peer.Curve(), slot.Ref, have)
 					}
 					shared, err = key.ECDH(peer)
 					return err

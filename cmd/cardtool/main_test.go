@@ -44,7 +44,7 @@ var testSecrets = []string{
 	"739158", "264817", // PINs
 	"48213957", "91574823", // PUKs
 	"9e1c5a7b3d2f4861", "c0ffee5eed15deadbeefcafe", // parts of management keys
-	"correct horse", // passphrase
+	"correct horse",    // passphrase
 	"551199", "332288", // wrong PINs
 	"meet me at noon", // plaintext; see decrypt.txtar, which sends it to a file
 }

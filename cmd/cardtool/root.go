@@ -22,6 +22,7 @@ type app struct {
 	secrets secretFlags
 	fds     map[int]*os.File
 	closers []func()
+	started bool
 
 	attestationRoots []*x509.Certificate // of key attest
 	status           *statusLine
@@ -77,7 +78,6 @@ descriptor or the environment; they are never arguments.`,
 		DisableAutoGenTag: true,
 	}
 	root.SetVersionTemplate("cardtool {{.Version}}\n")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddGroup(
 		&cobra.Group{ID: groupCards, Title: "See cards:"},
 		&cobra.Group{ID: groupKeys, Title: "Keys and certificates:"},
@@ -103,7 +103,22 @@ descriptor or the environment; they are never arguments.`,
 		root.AddCommand(cmd)
 	}
 	asGroup(root)
+	a.noteStart(root)
 	return root
+}
+
+// noteStart marks when a command begins to run: errors before that are of the
+// command line.
+func (a *app) noteStart(cmd *cobra.Command) {
+	if f := cmd.RunE; f != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			a.started = true
+			return f(cmd, args)
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		a.noteStart(sub)
+	}
 }
 
 // commands is the command tree's first level, in the order in which help shows it.
@@ -144,6 +159,9 @@ func (a *app) run(ctx context.Context, args []string) (code int) {
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
+	}
+	if !a.started {
+		err = usageError{err}
 	}
 	if ctx.Err() != nil && errors.Is(context.Cause(ctx), errInterrupted) && !errors.Is(err, errInterrupted) {
 		err = fmt.Errorf("%w: %w", errInterrupted, err)
@@ -189,11 +207,11 @@ func group(use, short string, sub ...*cobra.Command) *cobra.Command {
 	return asGroup(cmd)
 }
 
-// args wraps a count check of cobra's as a usage error that shows the usage.
+// args wraps a count check of cobra's so that the error shows the usage.
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return usageError{fmt.Errorf("%w; usage: %s", err, cmd.UseLine())}
+			return fmt.Errorf("%w; usage: %s", err, cmd.UseLine())
 		}
 		return nil
 	}
