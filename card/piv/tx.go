@@ -65,8 +65,8 @@ func once[T any](x *tx, n need, f func(*tx) (T, error)) (T, error) {
 // left in, rather than of the operation.
 func (x *tx) doubtful(n need, err error) bool {
 	status, isStatus := apdu.StatusOf(err)
-	if !isStatus && !errors.Is(err, card.ErrInvalidAnswer) || errors.Is(err, card.ErrTouchTimeout) {
-		return false // of the wire, of our own making, or of the user's
+	if !isStatus && !errors.Is(err, card.ErrInvalidAnswer) || errors.Is(err, card.ErrTouchTimeout) || x.pinUnanswered {
+		return false // of the wire, of our own making, or of the user's; or a PIN may have counted
 	}
 	if !x.ours {
 		return true
