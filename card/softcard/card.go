@@ -177,10 +177,8 @@ func (c *Card) waiting() (context.Context, func()) {
 
 // interrupted runs f between exchanges, and has one that waits (for a touch, or because a fault says so) wait no longer.
 func (c *Card) interrupted(f func()) {
+	c.interrupt()
 	c.waitMu.Lock()
-	if c.wake != nil {
-		c.wake()
-	}
 	if c.back != nil {
 		c.back.Stop()
 		c.back = nil
@@ -189,6 +187,15 @@ func (c *Card) interrupted(f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f()
+}
+
+// interrupt ends a wait within the exchange under way, if there is one.
+func (c *Card) interrupt() {
+	c.waitMu.Lock()
+	defer c.waitMu.Unlock()
+	if c.wake != nil {
+		c.wake()
+	}
 }
 
 func sleep(ctx context.Context, d time.Duration) {
