@@ -41,11 +41,11 @@ func WithFaults(plan Plan) Option { return func(c *Card) { c.faults.set(plan) } 
 
 // Open inserts the card of a state file, powered.
 func Open(path string, opts ...Option) (*Card, error) {
-	c := &Card{store: store{path: path}, touch: TouchAfter(0), powered: true, change: make(chan struct{})}
-	if err := c.store.refresh(); err != nil {
+	s, err := openStore(path)
+	if err != nil {
 		return nil, err
 	}
-	c.personality = c.store.personality
+	c := &Card{store: s, personality: s.personality, touch: TouchAfter(0), powered: true, change: make(chan struct{})}
 	for _, o := range opts {
 		o(c)
 	}

@@ -155,6 +155,23 @@ func TestTwoCardsOneFile(t *testing.T) {
 	b.want("00F7009A", 0x9000)
 }
 
+func TestSymbolicLink(t *testing.T) {
+	a := newHost(t, "nist")
+	link := filepath.Join(t.TempDir(), "link.json")
+	if err := os.Symlink(a.path, link); err != nil {
+		t.Skip(err)
+	}
+	b := &host{t: t, path: link}
+	b.card = b.insert()
+	b.want(selectPIV, 0x9000)
+	b.want(verifyBad, 0x63C2)
+	a.want(pinStatus, 0x63C2)
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link is no more: %v %v", info, err)
+	}
+	noLitter(t, link)
+}
+
 // Many processes on one file lose no count. This test's binary is those processes.
 func TestManyProcesses(t *testing.T) {
 	if path := os.Getenv("SOFTCARD_TEST_WRITER"); path != "" {
