@@ -158,6 +158,7 @@ func (a *app) certSelfSignCommand() *cobra.Command {
 		out      output
 		noStore  bool
 		compress bool
+		use      keyUse
 	)
 	cmd := &cobra.Command{
 		Use:   "self-sign SLOT",

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cardbridge/apdu"
 	"cardbridge/card"
 	"cardbridge/card/piv"
 	"cardbridge/internal/cli/keyfile"
@@ -52,7 +53,8 @@ func (c *pivCard) keyFor(ctx context.Context, slot piv.Slot, use keyUse) (card.K
 		return info, err
 	}
 	if use.public.Key == nil {
-		if err != nil && !c.tellsKeys(ctx) {
+		// 6A82 is about a certificate; cards that tell of keys answer 6A88.
+		if errors.Is(err, apdu.ErrNotFound) {
 			err = hinted{err, "if there is a key without a certificate, --public-key gives its public half"}
 		}
 		return info, err
