@@ -141,7 +141,14 @@ func start(given *Mechanism, can func(*mechanism) bool, key *object, class ck.Ob
 			return nil, nil, err
 		}
 	}
+	if given.PerMessage {
+		return m, nil, nil
+	}
 	param, err := m.param(given.Parameter)
+	if p, ok := param.(gcm); ok && given.Associated != nil {
+		p.aad = given.Associated
+		param = p
+	}
 	return m, param, err
 }
 

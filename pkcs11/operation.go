@@ -100,6 +100,8 @@ type operation struct {
 	held      []byte // a result that waits for a large enough buffer
 	isHeld    bool
 	signature []byte // of C_VerifySignatureInit
+	param     any    // of the Init of a message-based operation
+	partial   *partial
 }
 
 // A cardOperation is an operation on a card's key: it takes the PIN of a

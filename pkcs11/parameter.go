@@ -24,6 +24,11 @@ type Parameter struct {
 type Mechanism struct {
 	Type      ck.MechanismType
 	Parameter Parameter
+	// Associated is the additional data of C_WrapKeyAuthenticated, which stands
+	// outside of the parameter.
+	Associated []byte
+	// PerMessage says that the parameter comes with each message.
+	PerMessage bool
 }
 
 // maxIndirect bounds what a structure may point to.

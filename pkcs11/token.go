@@ -84,7 +84,8 @@ type AdminToken interface {
 	ChangePIN(ctx context.Context, old, replacement *secret.Secret, spendLastTry bool) error
 	// ChangeAdmin changes the SO's secret. The old one is proven first.
 	ChangeAdmin(ctx context.Context, old, replacement []byte) error
-	// UnblockPIN sets the user's PIN with the secret that may do so.
+	// UnblockPIN sets the user's PIN with the secret that may do so; nil for the
+	// one that LoginAdmin was given.
 	UnblockPIN(ctx context.Context, puk, replacement *secret.Secret) error
 	// Reset makes the applet as it left the factory. No login is needed.
 	Reset(ctx context.Context) error

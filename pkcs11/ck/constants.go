@@ -158,6 +158,7 @@ const (
 	CKA_URL                               AttributeType = 0x89
 	CKA_HASH_OF_SUBJECT_PUBLIC_KEY        AttributeType = 0x8a
 	CKA_HASH_OF_ISSUER_PUBLIC_KEY         AttributeType = 0x8b
+	CKA_NAME_HASH_ALGORITHM               AttributeType = 0x8c
 	CKA_CHECK_VALUE                       AttributeType = 0x90
 	CKA_KEY_TYPE                          AttributeType = 0x100
 	CKA_SUBJECT                           AttributeType = 0x101
@@ -496,6 +497,8 @@ const (
 	CKM_DES3_MAC                            MechanismType = 0x134
 	CKM_DES3_MAC_GENERAL                    MechanismType = 0x135
 	CKM_DES3_CBC_PAD                        MechanismType = 0x136
+	CKM_DES3_CMAC_GENERAL                   MechanismType = 0x137
+	CKM_DES3_CMAC                           MechanismType = 0x138
 	CKM_CDMF_KEY_GEN                        MechanismType = 0x140
 	CKM_CDMF_ECB                            MechanismType = 0x141
 	CKM_CDMF_CBC                            MechanismType = 0x142
@@ -660,6 +663,7 @@ const (
 	CKM_CAMELLIA_CBC_PAD                    MechanismType = 0x555
 	CKM_CAMELLIA_ECB_ENCRYPT_DATA           MechanismType = 0x556
 	CKM_CAMELLIA_CBC_ENCRYPT_DATA           MechanismType = 0x557
+	CKM_CAMELLIA_CTR                        MechanismType = 0x558
 	CKM_ARIA_KEY_GEN                        MechanismType = 0x560
 	CKM_ARIA_ECB                            MechanismType = 0x561
 	CKM_ARIA_CBC                            MechanismType = 0x562
@@ -723,6 +727,8 @@ const (
 	CKM_JUNIPER_SHUFFLE                     MechanismType = 0x1064
 	CKM_JUNIPER_WRAP                        MechanismType = 0x1065
 	CKM_FASTHASH                            MechanismType = 0x1070
+	CKM_AES_XTS                             MechanismType = 0x1071
+	CKM_AES_XTS_KEY_GEN                     MechanismType = 0x1072
 	CKM_AES_KEY_GEN                         MechanismType = 0x1080
 	CKM_AES_ECB                             MechanismType = 0x1081
 	CKM_AES_CBC                             MechanismType = 0x1082
@@ -737,6 +743,7 @@ const (
 	CKM_AES_CMAC_GENERAL                    MechanismType = 0x108b
 	CKM_AES_XCBC_MAC                        MechanismType = 0x108c
 	CKM_AES_XCBC_MAC_96                     MechanismType = 0x108d
+	CKM_AES_GMAC                            MechanismType = 0x108e
 	CKM_BLOWFISH_KEY_GEN                    MechanismType = 0x1090
 	CKM_BLOWFISH_CBC                        MechanismType = 0x1091
 	CKM_TWOFISH_KEY_GEN                     MechanismType = 0x1092
@@ -911,6 +918,7 @@ const (
 	CKF_EC_COMPRESS                    Flags = 0x2000000
 	CKF_SEED_RANDOM_REQUIRED           Flags = 0x2000000
 	CKF_ASYNC_SESSION_SUPPORTED        Flags = 0x4000000
+	CKF_EC_CURVENAME                   Flags = 0x4000000
 	CKF_ENCAPSULATE                    Flags = 0x10000000
 	CKF_DECAPSULATE                    Flags = 0x20000000
 	CKF_ARRAY_ATTRIBUTE                Flags = 0x40000000
