@@ -260,6 +260,9 @@ func (s *fakeSession) GetStatusChange(states []readerState, timeout time.Duratio
 		return err
 	}
 	f := s.f
+	if len(states) > 16 { // PCSCLITE_MAX_READERS_CONTEXTS
+		return InvalidParameter
+	}
 	for _, st := range states {
 		if st.Reader == pnpReader && f.pnp {
 			continue
