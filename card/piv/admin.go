@@ -151,7 +151,7 @@ func (c *Card) LoginAdmin(ctx context.Context, key *secret.Secret) error {
 // another way - on the card; that drops a verified PIN too, which the next
 // operation repairs. Without a login nothing is sent.
 func (c *Card) LogoutAdmin(ctx context.Context) error {
-	_, err := run(ctx, c, need{what: "log out", again: true}, func(x *tx) (struct{}, error) {
+	_, err := run(ctx, c, need{what: "log out", again: true, lazy: true}, func(x *tx) (struct{}, error) {
 		c.adminKey.Wipe()
 		c.adminKey = nil
 		if !c.state.admin {

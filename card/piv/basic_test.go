@@ -50,21 +50,18 @@ func TestUseEveryAlgorithm(t *testing.T) {
 				if found.PINPolicy == card.PINAlways {
 					o.PIN = sec(factoryPIN)
 				}
-				useKey(t, c.PrivateKey(ctx, found, o))
-				useKey(t, c.PrivateKey(ctx, card.KeyInfo{Ref: "9a"}, UseOptions{PIN: sec(factoryPIN)}))
+				useKey(t, c.PrivateKey(ctx, found, o), made.Public)
+				useKey(t, c.PrivateKey(ctx, card.KeyInfo{Ref: "9a"}, UseOptions{PIN: sec(factoryPIN)}), made.Public)
 			})
 		}
 	})
 }
 
 // useKey does all that a key of its algorithm can do.
-func useKey(t *testing.T, k card.PrivateKey) {
+func useKey(t *testing.T, k card.PrivateKey, known crypto.PublicKey) {
 	t.Helper()
 	digest := sha256.Sum256([]byte("hello"))
-	if k.Info().Algorithm == "" {
-		_, _ = k.Sign(rand.Reader, digest[:], crypto.SHA256) // learns the key
-	}
-	switch pub := k.Public().(type) {
+	switch pub := known.(type) {
 	case *rsa.PublicKey:
 		sig, err := k.Sign(rand.Reader, digest[:], crypto.SHA256)
 		ok(t, err)

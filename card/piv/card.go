@@ -80,6 +80,8 @@ func (c *Card) forgetSecrets() {
 // need is what an operation needs before its own commands.
 type need struct {
 	what string // the operation, for messages: "sign with key 9c"
+	// lazy operations may have nothing to send: they select PIV themselves.
+	lazy bool
 	// login has the PIN of Login verified again where it was lost.
 	login bool
 	// admin has the management key authenticated, again where that was lost.

@@ -59,7 +59,7 @@ func (c *Card) Keys(ctx context.Context) ([]card.KeyInfo, error) {
 		}
 		var all []card.KeyInfo
 		for _, s := range slotTable {
-			if s.Attestation {
+			if k, known := x.c.content.keys[s.Ref]; s.Attestation || known && k == nil {
 				continue
 			}
 			k, err := x.key(s)

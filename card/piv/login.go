@@ -43,7 +43,7 @@ func (c *Card) Login(ctx context.Context, pin *secret.Secret, o LoginOptions) er
 // part 2 section 3.2.1), or SELECT on cards that it logs out. Access condition:
 // always. Without a login nothing is sent.
 func (c *Card) Logout(ctx context.Context) error {
-	_, err := run(ctx, c, need{what: "log out", again: true}, func(x *tx) (struct{}, error) {
+	_, err := run(ctx, c, need{what: "log out", again: true, lazy: true}, func(x *tx) (struct{}, error) {
 		c.pin.Wipe()
 		c.pin = nil
 		if !c.state.verified {

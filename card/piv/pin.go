@@ -223,7 +223,7 @@ func (x *tx) padPIN(name card.SecretName, s *secret.Secret, use func([]byte) err
 // would spend the last try.
 func (x *tx) mayTry(name card.SecretName, s *secret.Secret, spendLastTry bool) error {
 	n, known := x.c.tries[name]
-	if !known {
+	if !known || n <= 1 { // others may have unblocked it
 		state, err := x.stateFor(name)
 		if err != nil {
 			return err
@@ -303,6 +303,11 @@ var errNotThisFormat = errors.New("not accepted")
 
 // verify sends the PIN (VERIFY, SP 800-73-4 part 2 section 3.2.1).
 func (x *tx) verify(pin *secret.Secret, spendLastTry bool) error {
+	if _, known := x.c.tries[card.PIN]; !known || !x.ours && x.hasMetadata() == yes {
+		if _, err := x.pinState(); err != nil { // which proves by the way
+			return err
+		}
+	}
 	if err := x.proveGently(); err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func attempt[T any](x *tx, n need, f func(*tx) (T, error)) (T, error) {
 
 func once[T any](x *tx, n need, f func(*tx) (T, error)) (T, error) {
 	var zero T
-	if !x.c.state.selected || n.spends {
+	if !n.lazy && (!x.c.state.selected || n.spends) {
 		if err := x.prove(); err != nil {
 			return zero, err
 		}
@@ -65,8 +65,8 @@ func once[T any](x *tx, n need, f func(*tx) (T, error)) (T, error) {
 // left in, rather than of the operation.
 func (x *tx) doubtful(n need, err error) bool {
 	status, isStatus := apdu.StatusOf(err)
-	if !isStatus && !errors.Is(err, card.ErrInvalidAnswer) || errors.Is(err, card.ErrTouchTimeout) {
-		return false // of the wire, of our own making, or of the user's
+	if !isStatus && !errors.Is(err, card.ErrInvalidAnswer) || errors.Is(err, card.ErrTouchTimeout) || x.pinUnanswered {
+		return false // of the wire, of our own making, or of the user's; or a PIN may have counted
 	}
 	if !x.ours {
 		return true
