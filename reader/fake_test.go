@@ -40,14 +40,14 @@ func (f *fakePCSC) injected(name string) error {
 }
 
 type fakeReader struct {
-	name     string
-	card     *fakeCard
-	counter  uint16
-	holder   *fakeHandle // in a transaction
+	name      string
+	card      *fakeCard
+	counter   uint16
+	holder    *fakeHandle // in a transaction
 	exclusive bool
-	mute     bool
-	control  func(code uint32) ([]byte, error)
-	removed  bool
+	mute      bool
+	control   func(code uint32) ([]byte, error)
+	removed   bool
 }
 
 type fakeCard struct {
@@ -480,6 +480,8 @@ func (h *fakeHandle) Disconnect() error {
 	if !h.closed {
 		h.closed = true
 		h.s.f.handles--
+		close(h.s.f.changed) // the reader is no longer in use
+		h.s.f.changed = make(chan struct{})
 	}
 	return h.s.up()
 }

@@ -3,6 +3,7 @@ package session_test
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"cardbridge/session/internal/model"
@@ -44,9 +45,11 @@ func opNames() []string {
 }
 
 func TestModelExhaustive(t *testing.T) {
-	var states, transitions int
+	var states, transitions atomic.Int64
+	t.Cleanup(func() { t.Logf("%d states, %d transitions in all", states.Load(), transitions.Load()) })
 	for _, walk := range walks {
 		t.Run(walk.name, func(t *testing.T) {
+			t.Parallel()
 			if (raceEnabled || testing.Short()) && !walk.race {
 				t.Skip("one goroutine only: run without -race or -short")
 			}
@@ -55,10 +58,10 @@ func TestModelExhaustive(t *testing.T) {
 				t.Fatal(e.report(err))
 			}
 			t.Logf("%d states, %d transitions, all covered, in %d steps", len(e.nodes), e.transitions, e.steps)
-			states, transitions = states+len(e.nodes), transitions+e.transitions
+			states.Add(int64(len(e.nodes)))
+			transitions.Add(int64(e.transitions))
 		})
 	}
-	t.Logf("%d states, %d transitions in all", states, transitions)
 }
 
 type explorer struct {
@@ -71,7 +74,8 @@ type explorer struct {
 	nodes              []node
 	left               int // transitions known of and not yet gone
 	transitions, steps int
-	seen               []int // for search: the search that saw the node
+	at, move           int   // the command under way
+	seen               []int // by node: the last search that saw it
 	from               []edge
 }
 
@@ -123,6 +127,7 @@ func (e *explorer) run() error {
 				return fmt.Errorf("a state with two faces: %v", e.x.w)
 			}
 			e.steps++
+			e.at, e.move = at, move
 			if err := e.x.do(moves[move]); err != nil {
 				return err
 			}
@@ -177,42 +182,21 @@ func (e *explorer) way(from, to int) []int {
 	return way
 }
 
-// report tells what went wrong by the shortest script that shows it, if the way there can be cut short.
+// report tells what went wrong by a short script, if the shortest known way to the same state and the same command show
+// it too; else by the last steps of the walk.
 func (e *explorer) report(err error) string {
-	last := e.x.lines[len(e.x.lines)-1]
-	if short := e.shorten(); short != nil {
-		return fmt.Sprintf("%v\nput this into testdata to replay it:\n%s", err, short.script())
-	}
-	return fmt.Sprintf("%v\nat %s\nthe last steps were:\n%s", err, last, e.x.script())
-}
-
-// shorten looks for a short way to the same disagreement, from the beginning, in breadth.
-func (e *explorer) shorten() *pair {
-	var ways [][]int
-	for depth, level := 0, [][]int{nil}; depth < 4; depth++ {
-		var next [][]int
-		for _, way := range level {
-			x := newPair(e.apps, slices.Clone(e.tokens)...)
-			ok := true
-			for _, move := range way {
-				x.w.Order()
-				if x.do(x.w.Moves(e.bounds)[move]) != nil || x.agree() != nil {
-					return x
-				}
-			}
-			if !ok {
-				continue
-			}
-			x.w.Order()
-			for move := range x.w.Moves(e.bounds) {
-				next = append(next, append(slices.Clone(way), move))
-			}
-		}
-		level = next
-		ways = level
-		if len(ways) > 200_000 {
-			break
+	e.nodes[e.at].todo++ // so that the search stops there
+	for i := range e.nodes {
+		if i != e.at {
+			e.nodes[i].todo = 0
 		}
 	}
-	return nil
+	x := newPair(e.apps, slices.Clone(e.tokens)...)
+	for _, move := range append(e.nearest(0, -1), e.move) {
+		x.w.Order()
+		if x.do(x.w.Moves(e.bounds)[move]) != nil || x.agree() != nil {
+			return fmt.Sprintf("%v\nput this into testdata to replay it:\n%s", err, x.script())
+		}
+	}
+	return fmt.Sprintf("%v\nthe last steps were:\n%s", err, e.x.script())
 }

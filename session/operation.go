@@ -277,12 +277,14 @@ func (x *extra) waiting() (*Operation, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.ops = slices.DeleteFunc(x.ops, (*Operation).keyless)
-	i := slices.IndexFunc(x.ops, func(o *Operation) bool { return o.always })
-	switch {
-	case i < 0:
-		return nil, CKR_OPERATION_NOT_INITIALIZED
-	case x.ops[i].authorized:
-		return nil, CKR_USER_ALREADY_LOGGED_IN
+	var refused error = CKR_OPERATION_NOT_INITIALIZED
+	for _, o := range x.ops {
+		if o.always && !o.authorized {
+			return o, nil
+		}
+		if o.always {
+			refused = CKR_USER_ALREADY_LOGGED_IN
+		}
 	}
-	return x.ops[i], nil
+	return nil, refused
 }

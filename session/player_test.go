@@ -102,7 +102,8 @@ type player struct {
 	apps     []*session.Application
 	sessions []map[int]session.SessionHandle // by application
 	handles  []map[int]session.ObjectHandle
-	given    []map[uint64]string // every handle an application ever got (S23)
+	made     []map[int]session.ObjectHandle // by the object's number
+	given    []map[uint64]string            // every handle an application ever got (S23)
 }
 
 func newPlayer(o session.Options, apps int, limits ...session.Limits) *player {
@@ -114,6 +115,7 @@ func newPlayer(o session.Options, apps int, limits ...session.Limits) *player {
 	p.apps = make([]*session.Application, apps)
 	p.sessions = make([]map[int]session.SessionHandle, apps)
 	p.handles = make([]map[int]session.ObjectHandle, apps)
+	p.made = make([]map[int]session.ObjectHandle, apps)
 	p.given = make([]map[uint64]string, apps)
 	for app := range apps {
 		p.initialize(app)
@@ -125,6 +127,7 @@ func (p *player) initialize(app int) {
 	p.apps[app] = p.m.NewApplication()
 	p.sessions[app] = make(map[int]session.SessionHandle)
 	p.handles[app] = make(map[int]session.ObjectHandle)
+	p.made[app] = make(map[int]session.ObjectHandle)
 	p.given[app] = make(map[uint64]string)
 }
 
@@ -194,6 +197,11 @@ func (p *player) play(c model.Command, object int) (o outcome) {
 	case "remove":
 		p.m.Remove(slot)
 		p.cards[c.Slot].pulled()
+	case "card":
+		p.m.Wait()
+		if p.cards[c.Slot].loggedIn(users[c.Kind]) != (c.How == "in") {
+			o.err = fmt.Errorf("the card's %s is not logged %s", c.Kind, c.How)
+		}
 	case "final":
 		o.err = a.Close()
 		p.initialize(c.App)
@@ -224,6 +232,7 @@ func (p *player) play(c model.Command, object int) (o outcome) {
 		}
 	case "create":
 		o.handle, o.err = p.create(a, s, c, object)
+		p.made[c.App][object] = o.handle
 	case "read":
 		_, o.err = a.Object(s, h)
 	case "modify":
@@ -287,7 +296,7 @@ func (p *player) playOp(a *session.Application, s session.SessionHandle, h sessi
 		found, o.err = a.Find(s, 1000)
 		p.addHits(a, s, found, o)
 	case c.Verb == "begin" && c.Kind == "find":
-		o.err = a.FindInit(s, all)
+		o.err = p.beginFind(c.App, s, o)
 	case c.Verb == "begin":
 		if c.Handle != 0 && h == 0 {
 			o.err = session.CKR_KEY_HANDLE_INVALID // a number without a handle: the caller has none to give
@@ -309,6 +318,31 @@ func (p *player) playOp(a *session.Application, s session.SessionHandle, h sessi
 	default:
 		panic("no such verb: " + c.Verb)
 	}
+}
+
+// beginFind also tells what was found: the search itself does so only later.
+func (p *player) beginFind(app int, s session.SessionHandle, o *outcome) error {
+	a := p.apps[app]
+	var found []thing
+	err := a.FindInit(s, func(obj session.Object) bool {
+		found = append(found, obj.(thing))
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	var handles []session.ObjectHandle
+	for _, t := range found {
+		h := p.made[app][t.id]
+		if t.token {
+			if h, err = a.ObjectHandle(s, t); err != nil {
+				return err
+			}
+		}
+		handles = append(handles, h)
+	}
+	p.addHits(a, s, handles, o)
+	return o.err
 }
 
 func (p *player) addHits(a *session.Application, s session.SessionHandle, found []session.ObjectHandle, o *outcome) {

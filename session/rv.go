@@ -108,11 +108,14 @@ func (rv RV) Error() string {
 
 // Code is the return code of an error of this package: CKR_OK for nil, CKR_GENERAL_ERROR for an error that holds no RV.
 func Code(err error) RV {
-	var rv RV
-	switch {
-	case err == nil:
+	if err == nil {
 		return CKR_OK
-	case errors.As(err, &rv):
+	}
+	if rv, ok := err.(RV); ok {
+		return rv // almost always; and it spares the allocation that errors.As makes
+	}
+	var rv RV
+	if errors.As(err, &rv) {
 		return rv
 	}
 	return CKR_GENERAL_ERROR

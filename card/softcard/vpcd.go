@@ -26,7 +26,8 @@ const (
 // every 400 ms, to see it.
 const reinsertAfter = 600 * time.Millisecond
 
-// Run is the card behind pcscd: it speaks to vsmartcard's vpcd at addr until ctx ends, which is no error. A card that a fault
+// Run is the card behind pcscd: it speaks to vsmartcard's vpcd at addr until ctx ends, which is no error, or the card is closed
+// (ErrRemoved), pcscd goes away or the state file cannot be used. A card that a fault
 // plan or Remove took away leaves the reader and comes back with Insert; one that was reset or silent under a command leaves
 // it for a moment, since vpcd has no other way to say so.
 func (c *Card) Run(ctx context.Context, addr string) error {
@@ -37,6 +38,8 @@ func (c *Card) Run(ctx context.Context, addr string) error {
 		err := c.session(ctx, addr)
 		switch {
 		case ctx.Err() != nil:
+		case c.isClosed():
+			return ErrRemoved
 		case errors.Is(err, ErrRemoved) && c.isRemoved():
 		case errors.Is(err, ErrRemoved), errors.Is(err, ErrReset), errors.Is(err, ErrSilent):
 			sleep(ctx, reinsertAfter)
@@ -60,8 +63,11 @@ func (c *Card) session(ctx context.Context, addr string) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	// Whatever ends the insertion closes the connection, and that ends a read that waits.
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	// Whatever ends the insertion closes the connection, and that ends a read that waits; so does a wait for a touch.
+	stop := context.AfterFunc(ctx, func() {
+		_ = conn.Close()
+		c.interrupt()
+	})
 	defer stop()
 	defer conn.Close() // reading has failed or the card is gone
 	gone := c.leaving(cancel)
@@ -92,6 +98,9 @@ func (c *Card) serve(conn net.Conn) error {
 			if reply, err = c.Transmit(message); err != nil {
 				return err
 			}
+			if len(reply) == 0 {
+				return ErrSilent // vpcd hangs on an answer of no bytes
+			}
 		case message[0] == vpcdATR:
 			reply = c.ATR()
 		case message[0] == vpcdOff:
@@ -101,7 +110,7 @@ func (c *Card) serve(conn net.Conn) error {
 		case message[0] == vpcdReset:
 			c.Reset()
 		}
-		if reply == nil {
+		if len(reply) == 0 {
 			continue
 		}
 		if err := writeMessage(conn, reply); err != nil {
@@ -176,4 +185,10 @@ func (c *Card) isRemoved() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.removed
+}
+
+func (c *Card) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
 }

@@ -77,7 +77,6 @@ func (w *World) ops(s *Session) string {
 		}
 		list = append(list, op.Kind+key+flags(op.Authorized)+digits(len(op.Found)))
 	}
-	slices.Sort(list)
 	return strings.Join(list, "+")
 }
 

@@ -424,13 +424,15 @@ func (w *World) begin(s *Session, kind string, key int) Result {
 		return code("CKR_KEY_HANDLE_INVALID")
 	}
 	op := Op{Kind: kind, Key: key}
+	r := code(ok)
 	if kind == "find" {
-		for _, h := range w.see(s) {
+		r.Found = w.see(s)
+		for _, h := range r.Found {
 			op.Found = append(op.Found, h.ID)
 		}
 	}
 	s.Ops = append(s.Ops, op)
-	return code(ok)
+	return r
 }
 
 func (w *World) always(s *Session, op Op) bool {
@@ -479,21 +481,21 @@ func (w *World) find(s *Session) Result {
 }
 
 func (w *World) context(s *Session, good bool) Result { // S14
+	result := code("CKR_OPERATION_NOT_INITIALIZED")
 	for i := range s.Ops {
 		op := &s.Ops[i]
-		if !w.always(s, *op) {
-			continue
-		}
 		switch {
+		case !w.always(s, *op):
 		case op.Authorized:
-			return code("CKR_USER_ALREADY_LOGGED_IN")
+			result = code("CKR_USER_ALREADY_LOGGED_IN")
 		case !good:
 			return code("CKR_PIN_INCORRECT")
+		default:
+			op.Authorized = true
+			return code(ok)
 		}
-		op.Authorized = true
-		return code(ok)
 	}
-	return code("CKR_OPERATION_NOT_INITIALIZED")
+	return result
 }
 
 // endOps ends operations whose key is no more, or no more theirs.

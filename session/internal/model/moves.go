@@ -1,6 +1,6 @@
 package model
 
-import "fmt"
+import "strings"
 
 // Bounds say which worlds are looked at.
 type Bounds struct {
@@ -55,9 +55,7 @@ func (w *World) sessionMoves(s Session, b Bounds, add func(Command)) {
 	if len(w.Objects) < b.Objects {
 		for _, kind := range b.Creates {
 			c := plain("create")
-			if n, _ := fmt.Sscan(kind, &c.Kind, &c.How); n == 0 {
-				panic("a kind is missing")
-			}
+			c.Kind, c.How, _ = strings.Cut(kind, " ")
 			add(c)
 		}
 	}
