@@ -20,7 +20,7 @@ type ref struct {
 	mode int
 }
 
-// session finds an open session. It takes no lock and allocates nothing.
+// session finds an open session: every call begins here (S1). It takes no lock and allocates nothing.
 func (a *Application) session(h SessionHandle) (ref, error) {
 	if a.closed.Load() {
 		return ref{}, CKR_CRYPTOKI_NOT_INITIALIZED

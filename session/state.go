@@ -1,6 +1,6 @@
 package session
 
-// State is CK_STATE, one of the five states a session can be in (sections 6.6.1 and 6.6.2).
+// State is CK_STATE, one of the five states a session can be in (sections 6.6.1 and 6.6.2; S7, S8).
 type State uint
 
 // The states, under the standard's numbers.
@@ -14,7 +14,7 @@ const (
 	numStates = iota
 )
 
-// Event is what makes a session change its state (section 6.6.4, table 7).
+// Event is what makes a session change its state (section 6.6.4, table 7; S18).
 type Event uint
 
 // The events of table 7.
