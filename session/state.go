@@ -56,17 +56,9 @@ type Outcome struct {
 	Closed  bool
 }
 
-func to(s State) Outcome     { return Outcome{Next: s} }
-func refuse(rv RV) Outcome   { return Outcome{Refused: rv} }
-func closed() Outcome        { return Outcome{Closed: true} }
-func (o Outcome) err() error { return rvError(o.Refused) }
-
-func rvError(rv RV) error {
-	if rv == CKR_OK {
-		return nil
-	}
-	return rv
-}
+func to(s State) Outcome   { return Outcome{Next: s} }
+func refuse(rv RV) Outcome { return Outcome{Refused: rv} }
+func closed() Outcome      { return Outcome{Closed: true} }
 
 // transitions are figures 3 and 4 of section 6.6, an arrow a cell, with the refusals of S11 and S12 where the figures
 // have no arrow.
