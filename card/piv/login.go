@@ -22,14 +22,16 @@ import (
 // *card.WrongPIN with the tries left; *card.Blocked says that none is.
 func (c *Card) Login(ctx context.Context, pin *secret.Secret, o LoginOptions) error {
 	_, err := run(ctx, c, need{what: "verify the PIN"}, func(x *tx) (struct{}, error) {
+		// Before the PIN, so that VERIFY is the last command before the next
+		// operation's: keys with PIN policy "always" want that.
+		owner, err := x.serial()
+		if err != nil {
+			return struct{}{}, err
+		}
 		// The state first, and fresh: tries may have been spent by others while
 		// the user was typing.
 		delete(x.c.tries, card.PIN)
 		if err := x.verify(pin, o.SpendLastTry); err != nil {
-			return struct{}{}, err
-		}
-		owner, err := x.serial()
-		if err != nil {
 			return struct{}{}, err
 		}
 		c.pin.Wipe()

@@ -136,21 +136,23 @@ func (x *tx) triesOf(s apdu.Status) (int, bool) {
 	return 0, false
 }
 
-// proveGently is prove without losing what is verified, where an object of the
-// standard's own can be read for proof.
+// proveGently is prove without losing what is verified, where an object of PIV's
+// own can be read for proof: Discovery, or CHUID on cards that need not have it.
 func (x *tx) proveGently() error {
-	if x.ours {
-		return nil
+	if x.ours || !x.c.state.selected {
+		return x.prove()
 	}
-	if x.c.state.selected && x.row().HasDiscovery {
+	var err error
+	if x.row().HasDiscovery {
 		x.c.facts.discoveryAsked = false
-		if _, err := x.discovery(); err == nil && x.ours {
-			return nil
-		} else if _, answered := apdu.StatusOf(err); err != nil && !answered && !errors.Is(err, card.ErrInvalidAnswer) {
-			return err
-		}
+		_, err = x.discovery()
+	} else if x.c.state.verified || x.c.state.admin {
+		_, err = x.object(TagCHUID)
 	}
-	return x.selectApplet()
+	if err != nil && !answered(err) && !errors.Is(err, card.ErrInvalidAnswer) {
+		return err
+	}
+	return x.prove()
 }
 
 // discovery reads the Discovery object, nil where there is none.

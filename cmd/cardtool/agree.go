@@ -13,8 +13,8 @@ import (
 
 func (a *app) agreeCommand() *cobra.Command {
 	var (
-		spendLast bool
-		out       output
+		use keyUse
+		out output
 	)
 	out.mode = 0o600
 	cmd := &cobra.Command{
@@ -39,12 +39,15 @@ It is a secret: put it through a key derivation function and keep it to yourself
 			if err != nil {
 				return err
 			}
+			if err := a.readPublic(&use); err != nil {
+				return err
+			}
 			if err := out.open(true); err != nil {
 				return err
 			}
 			return a.withCard(ctx, func(c *pivCard) error {
 				var shared []byte
-				err := c.withKey(ctx, slot, spendLast, "Agreeing", func(key card.PrivateKey) (err error) {
+				err := c.withKey(ctx, slot, use, "Agreeing", func(key card.PrivateKey) (err error) {
 					if have := publicKeyText(key.Public()); have != fmt.Sprint(peer.Curve()) {
 						return inputf("%s is on %v, but the key in slot %s is %s", inputName(argv[1]), peer.Curve(), slot.Ref, have)
 					}
@@ -59,8 +62,7 @@ It is a secret: put it through a key derivation function and keep it to yourself
 			})
 		},
 	}
-	a.takes(cmd, pinSecret)
-	spendLastFlag(cmd, &spendLast)
+	a.useFlags(cmd, &use)
 	a.outputFlags(cmd, &out, "shared secret")
 	return cmd
 }

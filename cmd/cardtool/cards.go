@@ -61,7 +61,7 @@ func (a *app) card(ctx context.Context) (*pivCard, error) {
 func (a *app) present(ctx context.Context, h *host.Host) ([]reader.State, error) {
 	states, err := h.Readers(ctx)
 	if err != nil {
-		return nil, hinted{fmt.Errorf("%w: %w", errNoCard, err), "cardtool doctor tells what is wrong and what mends it"}
+		return nil, readersError(err)
 	}
 	var present []reader.State
 	var empty []string
@@ -85,6 +85,15 @@ func (a *app) present(ctx context.Context, h *host.Host) ([]reader.State, error)
 	default:
 		return nil, hinted{fmt.Errorf("%w: no reader is connected", errNoCard), "connect one, or use --reader softcard:FILE for a card in software"}
 	}
+}
+
+// readersError is for readers that cannot be listed: an error of the service,
+// which says itself how to mend it, or of a software card's file.
+func readersError(err error) error {
+	if errors.Is(err, reader.ErrService) {
+		return hinted{err, "cardtool doctor tells more"}
+	}
+	return err
 }
 
 // A foundCard is a card among several.
@@ -231,60 +240,6 @@ func (c *pivCard) pin(ctx context.Context, k secretKind, name card.SecretName, o
 		}
 	}
 	return c.app.secret(ctx, k, note)
-}
-
-// withKey runs op with a key of the card. With a PIN at hand that is one
-// transaction; op must not do more in it than use the key.
-func (c *pivCard) withKey(ctx context.Context, slot piv.Slot, spendLast bool, doing string, op func(card.PrivateKey) error) error {
-	doing += " with slot " + string(slot.Ref)
-	if c.app.source(pinSecret).given() {
-		pin, err := c.app.secret(ctx, pinSecret, "")
-		if err != nil {
-			return err
-		}
-		return c.app.busy(doing, func() error {
-			return c.Together(ctx, func(ctx context.Context) error {
-				info, err := c.Key(ctx, slot.Ref)
-				if err != nil {
-					return err
-				}
-				return op(c.PrivateKey(ctx, info, usePIN(info, pin, spendLast)))
-			})
-		})
-	}
-	var info card.KeyInfo
-	state := card.PINState{Tries: -1}
-	err := c.Together(ctx, func(ctx context.Context) (err error) {
-		if info, err = c.Key(ctx, slot.Ref); err != nil || info.PINPolicy == card.PINNever {
-			return err
-		}
-		state, err = c.PINState(ctx, card.PIN)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	var pin *secret.Secret
-	if info.PINPolicy != card.PINNever {
-		note, err := tries(state, spendLast)
-		if err != nil {
-			return err
-		}
-		if pin, err = c.app.secret(ctx, pinSecret, note); err != nil {
-			return err
-		}
-	}
-	return c.app.busy(doing, func() error {
-		return op(c.PrivateKey(ctx, info, usePIN(info, pin, spendLast)))
-	})
-}
-
-// usePIN keeps the PIN from keys that never want it.
-func usePIN(info card.KeyInfo, pin *secret.Secret, spendLast bool) piv.UseOptions {
-	if info.PINPolicy == card.PINNever {
-		return piv.UseOptions{}
-	}
-	return piv.UseOptions{PIN: pin, SpendLastTry: spendLast}
 }
 
 // tracer makes what --trace asks for.

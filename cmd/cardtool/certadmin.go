@@ -125,10 +125,10 @@ type requestReport struct {
 
 func (a *app) certRequestCommand() *cobra.Command {
 	var (
-		f         certFlags
-		out       output
-		spendLast bool
-		der       bool
+		f   certFlags
+		out output
+		use keyUse
+		der bool
 	)
 	cmd := &cobra.Command{
 		Use:   "request SLOT",
@@ -152,11 +152,14 @@ func (a *app) certRequestCommand() *cobra.Command {
 			if err != nil {
 				return usageError{err}
 			}
+			if err := a.readPublic(&use); err != nil {
+				return err
+			}
 			if err := out.open(der); err != nil {
 				return err
 			}
 			return a.withCard(ctx, func(c *pivCard) error {
-				req, err := c.signWith(ctx, slot, spendLast, func(key crypto.Signer) ([]byte, error) {
+				req, err := c.signWith(ctx, slot, use, func(key crypto.Signer) ([]byte, error) {
 					if tmpl.SignatureAlgorithm, err = x509Algorithm(key.Public(), f.hash); err != nil {
 						return nil, err
 					}
@@ -178,8 +181,7 @@ func (a *app) certRequestCommand() *cobra.Command {
 	}
 	a.certFlags(cmd, &f)
 	cmd.Flags().BoolVar(&der, "der", false, "write DER rather than PEM")
-	a.takes(cmd, pinSecret)
-	spendLastFlag(cmd, &spendLast)
+	a.useFlags(cmd, &use)
 	a.outputFlags(cmd, &out, "request")
 	return cmd
 }

@@ -158,6 +158,7 @@ func (a *app) certSelfSignCommand() *cobra.Command {
 		out      output
 		noStore  bool
 		compress bool
+		use      keyUse
 	)
 	cmd := &cobra.Command{
 		Use:   "self-sign SLOT",
@@ -182,6 +183,10 @@ card. With --output it is written to a file too.`,
 			if err != nil {
 				return usageError{err}
 			}
+			use.spendLast = login.spendLast
+			if err := a.readPublic(&use); err != nil {
+				return err
+			}
 			if out.path != "" || noStore {
 				if err := out.open(false); err != nil {
 					return err
@@ -193,7 +198,7 @@ card. With --output it is written to a file too.`,
 						return err
 					}
 				}
-				der, err := c.signWith(ctx, slot, login.spendLast, func(key crypto.Signer) ([]byte, error) {
+				der, err := c.signWith(ctx, slot, use, func(key crypto.Signer) ([]byte, error) {
 					if tmpl.SignatureAlgorithm, err = x509Algorithm(key.Public(), f.hash); err != nil {
 						return nil, err
 					}
@@ -230,13 +235,14 @@ card. With --output it is written to a file too.`,
 	cmd.Flags().BoolVar(&noStore, "no-store", false, "do not store it on the card")
 	cmd.Flags().BoolVar(&compress, "compress", false, "store it compressed")
 	a.adminFlags(cmd, &login)
+	a.publicFlag(cmd, &use)
 	a.outputFlags(cmd, &out, "certificate")
 	return cmd
 }
 
 // signWith has make sign something with a slot's key.
-func (c *pivCard) signWith(ctx context.Context, slot piv.Slot, spendLast bool, make func(crypto.Signer) ([]byte, error)) (made []byte, err error) {
-	err = c.withKey(ctx, slot, spendLast, "Signing", func(key card.PrivateKey) error {
+func (c *pivCard) signWith(ctx context.Context, slot piv.Slot, use keyUse, make func(crypto.Signer) ([]byte, error)) (made []byte, err error) {
+	err = c.withKey(ctx, slot, use, "Signing", func(key card.PrivateKey) error {
 		if err := canSign(slot, key); err != nil {
 			return err
 		}

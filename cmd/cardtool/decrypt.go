@@ -17,7 +17,7 @@ var paddings = []string{"pkcs1", "oaep"}
 func (a *app) decryptCommand() *cobra.Command {
 	var (
 		padding, hash, label string
-		spendLast            bool
+		use                  keyUse
 		out                  output
 	)
 	out.mode = 0o600
@@ -57,12 +57,15 @@ openssl pkeyutl -encrypt does. It is as long as the key's modulus.`,
 			if err != nil {
 				return err
 			}
+			if err := a.readPublic(&use); err != nil {
+				return err
+			}
 			if err := out.open(false); err != nil {
 				return err
 			}
 			return a.withCard(ctx, func(c *pivCard) error {
 				var plain []byte
-				err := c.withKey(ctx, slot, spendLast, "Decrypting", func(key card.PrivateKey) (err error) {
+				err := c.withKey(ctx, slot, use, "Decrypting", func(key card.PrivateKey) (err error) {
 					pub, ok := key.Public().(*rsa.PublicKey)
 					if !ok {
 						return fmt.Errorf("the %s key in slot %s does not decrypt, only RSA keys do: %w", key.Info().Algorithm, slot.Ref, card.ErrWrongKey)
@@ -93,8 +96,7 @@ openssl pkeyutl -encrypt does. It is as long as the key's modulus.`,
 	cmd.Flags().StringVar(&label, "label", "", "`label` of OAEP")
 	a.completeWords(cmd, "padding", paddings...)
 	a.completeWords(cmd, "hash", hashNames()...)
-	a.takes(cmd, pinSecret)
-	spendLastFlag(cmd, &spendLast)
+	a.useFlags(cmd, &use)
 	a.outputFlags(cmd, &out, "plaintext")
 	return cmd
 }

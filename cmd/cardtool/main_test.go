@@ -32,7 +32,6 @@ func recordedMain() int {
 			panic(err)
 		}
 		defer f.Close()
-		fmt.Fprintf(f, "%q\n", os.Args)
 		a.stdout, a.stderr = io.MultiWriter(os.Stdout, f), io.MultiWriter(os.Stderr, f)
 	}
 	return a.main(os.Args[1:])

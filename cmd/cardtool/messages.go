@@ -107,7 +107,7 @@ func (a *app) confirm(ctx context.Context, loss string) error {
 	yes, err := tui.Confirm(ctx, loss+" Go on?")
 	switch {
 	case errors.Is(err, tui.ErrNoTerminal):
-		return hinted{fmt.Errorf("%w: %s", errDeclined, oneLine(loss)), "--yes goes on without asking"}
+		return hinted{fmt.Errorf("%w: %s", errDeclined, strings.TrimSuffix(loss, ".")), "--yes goes on without asking"}
 	case err != nil:
 		return err
 	case !yes:

@@ -33,7 +33,7 @@ type signRequest struct {
 	armour    bool
 	namespace string
 	chain     string
-	spendLast bool
+	use       keyUse
 }
 
 // signFormats are the forms of signatures. prepare reads what is to be signed,
@@ -105,6 +105,9 @@ Forms of signatures:
 			if a.global.json && out.toStdout() {
 				return usagef("--json needs a file for the signature: -o FILE")
 			}
+			if err := a.readPublic(&req.use); err != nil {
+				return err
+			}
 			if err := out.open(format != "ssh" && !req.armour); err != nil {
 				return err
 			}
@@ -122,8 +125,7 @@ Forms of signatures:
 	f.StringVar(&req.namespace, "namespace", "file", "what the signature is for, `name`: file, git, email (ssh)")
 	a.completeWords(cmd, "format", formatNames()...)
 	a.completeWords(cmd, "hash", hashNames()...)
-	a.takes(cmd, pinSecret)
-	spendLastFlag(cmd, &req.spendLast)
+	a.useFlags(cmd, &req.use)
 	a.outputFlags(cmd, &out, "signature")
 	return cmd
 }
@@ -174,7 +176,7 @@ func (a *app) sign(ctx context.Context, c *pivCard, format string, req *signRequ
 			}
 		}
 	}
-	err := c.withKey(ctx, req.slot, req.spendLast, "Signing", func(key card.PrivateKey) error {
+	err := c.withKey(ctx, req.slot, req.use, "Signing", func(key card.PrivateKey) error {
 		if err := canSign(req.slot, key); err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"strconv"
@@ -130,7 +129,7 @@ all programs that use PC/SC see it, until interrupted.`,
 			if err == nil || errors.Is(err, context.Canceled) {
 				return nil
 			}
-			return hinted{fmt.Errorf("virtual reader at %s: %w", addr, err), "is pcscd running with vsmartcard-vpcd (package vsmartcard-vpcd)?"}
+			return err
 		},
 	}
 	f := cmd.Flags()

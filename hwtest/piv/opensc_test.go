@@ -36,7 +36,6 @@ func testOpenSC(t *testing.T, personality string) {
 	r := hwtest.Start(t, hwtest.Config{Personalities: []string{personality}})
 	pinBefore, pukBefore := r.Card(0).Tries()
 	ca := newAuthority(t)
-	message := []byte("what is signed\n")
 	r.File("message", message)
 
 	if out := r.Run(t, "piv-tool", "-r", r.Reader(0), "-n"); !strings.Contains(out.Out, "Personal Identity Verification Card") {

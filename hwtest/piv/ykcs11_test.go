@@ -27,7 +27,6 @@ func testYkcs11(t *testing.T, personality string) {
 	oldManagementKey(t, r, personality)
 	pinTries, pukTries := r.Card(0).Tries()
 	tool := pkcs11Tool(ykcs11Module)
-	message := []byte("what is signed\n")
 	r.File("message", message)
 
 	if out := r.Run(t, tool("-L")...).Out; !strings.Contains(out, "YubiKey PIV #") || !strings.Contains(out, r.Reader(0)) {

@@ -43,7 +43,6 @@ func testYubicoPIVTool(t *testing.T, personality string) {
 	ca := newAuthority(t)
 	tool := yubicoPIVTool(r)
 	pinTries, pukTries := r.Card(0).Tries()
-	message := []byte("what is signed\n")
 	r.File("message", message)
 
 	status := r.Run(t, tool("-a", "status")...).Out
