@@ -2,8 +2,10 @@ package hwtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -121,11 +123,6 @@ func (r *Rig) StartPCSCD() {
 	if r.daemon != nil {
 		r.t.Fatal("pcscd runs already")
 	}
-	d, err := startDaemon(r.dir, len(r.names))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.daemon = d
 	var ctx context.Context
 	ctx, r.stop = context.WithCancel(r.ctx)
 	for i, c := range r.cards {
@@ -134,11 +131,32 @@ func (r *Rig) StartPCSCD() {
 		}
 		done := make(chan error, 1)
 		r.runs = append(r.runs, done)
-		go func() { done <- c.Run(ctx, fmt.Sprintf("127.0.0.1:%d", vpcdPort(i))) }()
+		go func() { done <- insert(ctx, c, fmt.Sprintf("127.0.0.1:%d", vpcdPort(i))) }()
 	}
+	d, err := startDaemon(r.dir, len(r.names))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.daemon = d
 	for i, c := range r.cards {
 		if c != nil {
 			r.await(i, true)
+		}
+	}
+}
+
+// insert puts a card into a reader as soon as there is one. Whoever comes before
+// pcscd's first look at its readers is seen at once, else 400 ms later.
+func insert(ctx context.Context, c *softcard.Card, addr string) error {
+	for {
+		err := c.Run(ctx, addr)
+		if !errors.Is(err, syscall.ECONNREFUSED) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(50 * time.Microsecond):
 		}
 	}
 }
