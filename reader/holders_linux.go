@@ -129,7 +129,7 @@ func parseDiag(b []byte, path string, found map[uint32]bool) (done bool, err err
 			if n >= unix.NLMSG_HDRLEN+unixDiagMsgLen {
 				attrs := parseAttrs(b[unix.NLMSG_HDRLEN+unixDiagMsgLen : n])
 				peer := attrs[unixDiagPeer]
-				if string(attrs[unixDiagName]) == path && len(peer) == 4 {
+				if strings.TrimRight(string(attrs[unixDiagName]), "\x00") == path && len(peer) == 4 {
 					found[ne.Uint32(peer)] = true
 				}
 			}

@@ -280,6 +280,9 @@ func (c *Card) SetManagementKey(ctx context.Context, alg ManagementAlgorithm, ke
 		if o.Protect && !c.state.verified {
 			return struct{}{}, fmt.Errorf("%w: to store the management key behind it", card.ErrLoginRequired)
 		}
+		if !x.row().HasSetAdmin {
+			return struct{}{}, fmt.Errorf("%w: changing the management key is not part of the standard", card.ErrUnsupported)
+		}
 		if row.algorithm != TripleDES && !x.row().AESManagement {
 			return struct{}{}, fmt.Errorf("%w: management keys other than 3DES", card.ErrUnsupported)
 		}

@@ -125,6 +125,9 @@ func (c *Card) SetRetries(ctx context.Context, pin, puk int) error {
 		return fmt.Errorf("tries are 1 to 255, not %d and %d", pin, puk)
 	}
 	_, err := run(ctx, c, need{what: "set the retry counters", login: true, admin: true}, func(x *tx) (struct{}, error) {
+		if !x.row().HasRetries {
+			return struct{}{}, fmt.Errorf("%w: setting retry counters is not part of the standard", card.ErrUnsupported)
+		}
 		_, err := x.send(apdu.Command{INS: insSetRetries, P1: byte(pin), P2: byte(puk)})
 		if err == nil || !answered(err) {
 			c.pin.Wipe()

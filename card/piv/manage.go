@@ -154,7 +154,7 @@ func (c *Card) Reset(ctx context.Context) error {
 		if err := x.selectApplet(); err != nil {
 			return struct{}{}, err
 		}
-		if !x.row().HasImport {
+		if !x.row().HasReset {
 			return struct{}{}, fmt.Errorf("%w: a factory reset is not part of the standard", card.ErrUnsupported)
 		}
 		c.forgetSecrets()

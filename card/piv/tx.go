@@ -125,6 +125,7 @@ func (x *tx) selectApplet() error {
 		return err
 	}
 	x.c.facts.template, x.c.facts.selected = t, true
+	x.c.channel.MaxCommand = x.row().MaxCommand
 	x.c.state.selected, x.ours = true, true
 	return nil
 }

@@ -17,6 +17,7 @@ type Card struct {
 	store    store
 	powered  bool
 	removed  bool
+	removals int
 	closed   bool
 	change   chan struct{} // closed, and another made, when the card is removed, inserted or closed
 	count    int
@@ -96,6 +97,7 @@ func (c *Card) Remove() { c.interrupted(c.remove) }
 func (c *Card) remove() {
 	c.reset()
 	c.removed = true
+	c.removals++
 	c.changed()
 }
 

@@ -45,6 +45,9 @@ func Create(path, personality string) error {
 // milliseconds, and the number of a file that was replaced is soon another's.
 const settled = 50 * time.Millisecond
 
+// stateMax is far more than any card's memory takes.
+const stateMax = 4 << 20
+
 // refresh reads the file if it is not the one that was read last.
 func (s *store) refresh() error {
 	info, err := os.Stat(s.path)
@@ -53,6 +56,9 @@ func (s *store) refresh() error {
 	}
 	if s.seen != nil && os.SameFile(info, s.seen) && info.ModTime().Equal(s.seen.ModTime()) && info.Size() == s.seen.Size() {
 		return nil
+	}
+	if !info.Mode().IsRegular() || info.Size() > stateMax {
+		return fmt.Errorf("softcard: %s is not a software card: it is no file, or a very large one", s.path)
 	}
 	b, err := os.ReadFile(s.path)
 	if err != nil {

@@ -97,6 +97,9 @@ func TestUnusableState(t *testing.T) {
 			t.Errorf("%s: the file was changed", name)
 		}
 	}
+	if _, err := Open(t.TempDir()); err == nil {
+		t.Error("a folder was opened as a card")
+	}
 	if _, err := Open(filepath.Join(t.TempDir(), "nothing")); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}

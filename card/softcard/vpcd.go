@@ -32,15 +32,15 @@ const reinsertAfter = 600 * time.Millisecond
 // it for a moment, since vpcd has no other way to say so.
 func (c *Card) Run(ctx context.Context, addr string) error {
 	for ctx.Err() == nil {
-		if !c.awaitInserted(ctx) {
+		insertion, ok := c.awaitInserted(ctx)
+		if !ok {
 			break
 		}
-		err := c.session(ctx, addr)
+		err := c.session(ctx, addr, insertion)
 		switch {
 		case ctx.Err() != nil:
 		case c.isClosed():
 			return ErrRemoved
-		case errors.Is(err, ErrRemoved) && c.isRemoved():
 		case errors.Is(err, ErrRemoved), errors.Is(err, ErrReset), errors.Is(err, ErrSilent):
 			sleep(ctx, reinsertAfter)
 		default:
@@ -51,7 +51,7 @@ func (c *Card) Run(ctx context.Context, addr string) error {
 }
 
 // session is one insertion.
-func (c *Card) session(ctx context.Context, addr string) error {
+func (c *Card) session(ctx context.Context, addr string, insertion int) error {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
@@ -70,10 +70,10 @@ func (c *Card) session(ctx context.Context, addr string) error {
 	})
 	defer stop()
 	defer conn.Close() // reading has failed or the card is gone
-	gone := c.leaving(cancel)
-	defer gone()
+	unwatch := c.onRemoval(insertion, cancel)
+	defer unwatch()
 	err = c.serve(conn)
-	if c.isRemoved() {
+	if _, now := c.inserted(); now != insertion {
 		return ErrRemoved
 	}
 	return err
@@ -142,32 +142,29 @@ func writeMessage(conn net.Conn, message []byte) error {
 	return err
 }
 
-// awaitInserted waits for the card to be in its reader; false when ctx ended first.
-func (c *Card) awaitInserted(ctx context.Context) bool {
+// awaitInserted waits for the card to be in its reader, and says which insertion it is; not ok when ctx ended first.
+func (c *Card) awaitInserted(ctx context.Context) (insertion int, ok bool) {
 	for {
-		c.mu.Lock()
-		here, change := !c.removed, c.change
-		c.mu.Unlock()
+		change := c.nextChange()
+		here, insertion := c.inserted()
 		if here {
-			return ctx.Err() == nil
+			return insertion, ctx.Err() == nil
 		}
 		select {
 		case <-change:
 		case <-ctx.Done():
-			return false
+			return 0, false
 		}
 	}
 }
 
-// leaving calls f when the card is removed; the function it returns ends the watch.
-func (c *Card) leaving(f func()) func() {
+// onRemoval calls f when an insertion is over, even if the next has begun; what it returns ends the watch.
+func (c *Card) onRemoval(insertion int, f func()) (unwatch func()) {
 	done := make(chan struct{})
 	go func() {
 		for {
-			c.mu.Lock()
-			here, change := !c.removed && !c.closed, c.change
-			c.mu.Unlock()
-			if !here {
+			change := c.nextChange()
+			if _, now := c.inserted(); now != insertion || c.isClosed() {
 				f()
 				return
 			}
@@ -181,10 +178,18 @@ func (c *Card) leaving(f func()) func() {
 	return func() { close(done) }
 }
 
-func (c *Card) isRemoved() bool {
+// inserted tells whether the card is in its reader, and the number of the insertion.
+func (c *Card) inserted() (here bool, insertion int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.removed
+	return !c.removed, c.removals
+}
+
+// nextChange is closed when the card next comes, goes or is closed. Ask for it before looking at what may change.
+func (c *Card) nextChange() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.change
 }
 
 func (c *Card) isClosed() bool {
