@@ -27,10 +27,12 @@ type Config struct {
 	NoPCSCD bool
 }
 
-// A Rig is a pcscd with virtual readers and software cards in them.
+// A Rig is a pcscd with virtual readers and software cards in them, or the
+// machine's own with real ones.
 type Rig struct {
 	t      testing.TB
 	dir    string
+	real   []string // readers with real cards; then there is none of what follows
 	names  []string
 	cards  []*softcard.Card
 	daemon *daemon
@@ -43,24 +45,20 @@ type Rig struct {
 // rigs is held by the one rig there can be: they share /run and the ports.
 var rigs = make(chan struct{}, 1)
 
-// Start starts a rig that ends with t. One at a time: a second Start waits for
-// the end of the first one's test.
+// Start starts a rig of software cards that ends with t. One at a time: a
+// second Start waits for the end of the first one's test.
 func Start(t testing.TB, config Config) *Rig {
 	t.Helper()
 	if cannot != "" {
 		Skip(t, cannot)
 	}
 	if len(hardwareSerials()) > 0 {
-		t.Skip("this test is about virtual readers, and HWTEST_SERIALS names real cards")
+		t.Skip("this test needs software cards, and HWTEST_SERIALS names real ones")
 	}
-	rigs <- struct{}{}
-	t.Cleanup(func() { <-rigs })
 	if len(config.Personalities) == 0 {
 		config.Personalities = []string{softcard.DefaultPersonality}
 	}
-	r := &Rig{t: t, dir: t.TempDir()}
-	r.ctx, r.cancel = context.WithCancel(context.Background())
-	t.Cleanup(r.end)
+	r := newRig(t)
 	for i, personality := range config.Personalities {
 		name := fmt.Sprintf("Yubico YubiKey CCID %d", i)
 		if i < len(config.Names) {
@@ -89,6 +87,15 @@ func Start(t testing.TB, config Config) *Rig {
 	return r
 }
 
+func newRig(t testing.TB) *Rig {
+	rigs <- struct{}{}
+	t.Cleanup(func() { <-rigs })
+	r := &Rig{t: t, dir: t.TempDir()}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	t.Cleanup(r.end)
+	return r
+}
+
 // end is the rig's own clean-up.
 func (r *Rig) end() {
 	r.cancel()
@@ -108,14 +115,35 @@ func (r *Rig) end() {
 }
 
 // Card is the software card in the i-th reader.
-func (r *Rig) Card(i int) *softcard.Card { return r.cards[i] }
+func (r *Rig) Card(i int) *softcard.Card {
+	r.t.Helper()
+	if r.real != nil {
+		r.t.Fatal("this is a real card")
+	}
+	return r.cards[i]
+}
 
 // StateFile is where the i-th card keeps its state.
 func (r *Rig) StateFile(i int) string { return filepath.Join(r.dir, fmt.Sprintf("card%d.json", i)) }
 
 // Reader is the i-th reader's name as PC/SC has it. Every virtual reader comes
 // with a twin, "... 00 01", that is always empty.
-func (r *Rig) Reader(i int) string { return r.names[i] + " 00 00" }
+func (r *Rig) Reader(i int) string {
+	if r.real != nil {
+		return r.real[i]
+	}
+	return r.names[i] + " 00 00"
+}
+
+// Tries are the tries left of the i-th card's PIN and PUK, as the card counts
+// them; -1 where a real card does not tell. No try is spent.
+func (r *Rig) Tries(t testing.TB, i int) (pin, puk int) {
+	t.Helper()
+	if r.real != nil {
+		return realTries(t, r.real[i]), -1
+	}
+	return r.cards[i].Tries()
+}
 
 // StartPCSCD starts pcscd and puts the cards into their readers.
 func (r *Rig) StartPCSCD() {

@@ -48,19 +48,16 @@ func without(all []string, one string) []string {
 // What one client writes the others read and use: cardtool with each of the
 // others, both ways round, on every card that both can talk to.
 func TestExchange(t *testing.T) {
-	for _, personality := range everywhere {
-		t.Run(personality, func(t *testing.T) {
-			r := hwtest.Start(t, hwtest.Config{Personalities: []string{personality}})
-			pinTries, pukTries := r.Card(0).Tries()
-			r.File("message", message)
-			for _, maker := range clients {
-				if slices.Contains(maker.on, personality) {
-					t.Run("by "+maker.name, func(t *testing.T) { testExchange(t, r, personality, maker) })
-					wantTries(t, r, pinTries, pukTries)
-				}
+	hwtest.Each(t, hwtest.Destroys, everywhere, func(t *testing.T, r *hwtest.Rig, personality string) {
+		pinTries, pukTries := r.Tries(t, 0)
+		r.File("message", message)
+		for _, maker := range clients {
+			if slices.Contains(maker.on, personality) {
+				t.Run("by "+maker.name, func(t *testing.T) { testExchange(t, r, personality, maker) })
+				wantTries(t, r, pinTries, pukTries)
 			}
-		})
-	}
+		}
+	})
 }
 
 // testExchange: cardtool's work is for all, the others' for cardtool.

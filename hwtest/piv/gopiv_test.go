@@ -48,7 +48,7 @@ func mustHex(t testing.TB, text string) []byte {
 func testGoPIV(t *testing.T, personality string) {
 	r := hwtest.Start(t, hwtest.Config{Personalities: []string{personality}})
 	yk := openGoPIV(t, r)
-	pinTries, pukTries := r.Card(0).Tries()
+	pinTries, pukTries := r.Tries(t, 0)
 	modern := personality == "yubikey-5.7"
 	ca := newAuthority(t)
 	key := mustHex(t, factoryKey)

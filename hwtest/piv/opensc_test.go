@@ -34,7 +34,7 @@ func TestOpenSC(t *testing.T) {
 
 func testOpenSC(t *testing.T, personality string) {
 	r := hwtest.Start(t, hwtest.Config{Personalities: []string{personality}})
-	pinBefore, pukBefore := r.Card(0).Tries()
+	pinBefore, pukBefore := r.Tries(t, 0)
 	ca := newAuthority(t)
 	r.File("message", message)
 

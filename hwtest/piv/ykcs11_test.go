@@ -25,7 +25,7 @@ func TestYkcs11(t *testing.T) {
 func testYkcs11(t *testing.T, personality string) {
 	r := hwtest.Start(t, hwtest.Config{Personalities: []string{personality}})
 	oldManagementKey(t, r, personality)
-	pinTries, pukTries := r.Card(0).Tries()
+	pinTries, pukTries := r.Tries(t, 0)
 	tool := pkcs11Tool(ykcs11Module)
 	r.File("message", message)
 

@@ -83,7 +83,7 @@ func (y *ykmanProcess) refused(args ...string) {
 func testYkman(t *testing.T, personality string) {
 	r := hwtest.Start(t, hwtest.Config{Personalities: []string{personality}})
 	y := startYkman(t, r)
-	pinTries, pukTries := r.Card(0).Tries()
+	pinTries, pukTries := r.Tries(t, 0)
 	ca := newAuthority(t)
 	m := []string{"-m", factoryKey}
 	run, refused := y.run, y.refused

@@ -43,7 +43,7 @@ func testYubicoPIVTool(t *testing.T, personality string) {
 	oldManagementKey(t, r, personality)
 	ca := newAuthority(t)
 	tool := yubicoPIVTool(r)
-	pinTries, pukTries := r.Card(0).Tries()
+	pinTries, pukTries := r.Tries(t, 0)
 	r.File("message", message)
 
 	status := r.Run(t, tool("-a", "status")...).Out
