@@ -65,7 +65,7 @@ func Each(t *testing.T, effect Effect, personalities []string, f func(t *testing
 				t.Skipf("the card is like a %s, and this test is for others", c.like)
 			}
 			r := newRig(t)
-			r.real = []string{c.reader}
+			r.real, r.serials = []string{c.reader}, []string{serial}
 			if effect == Destroys {
 				r.factoryReset(t, serial)
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -30,16 +31,18 @@ type Config struct {
 // A Rig is a pcscd with virtual readers and software cards in them, or the
 // machine's own with real ones.
 type Rig struct {
-	t      testing.TB
-	dir    string
-	real   []string // readers with real cards; then there is none of what follows
-	names  []string
-	cards  []*softcard.Card
-	daemon *daemon
-	ctx    context.Context // ends with the test
-	cancel context.CancelFunc
-	runs   []chan error // of the cards, while pcscd runs
-	stop   context.CancelFunc
+	t   testing.TB
+	dir string
+	// real are readers with real cards, serials these; then there is none of
+	// what follows.
+	real, serials []string
+	names         []string
+	cards         []*softcard.Card
+	daemon        *daemon
+	ctx           context.Context // ends with the test
+	cancel        context.CancelFunc
+	runs          []chan error // of the cards, while pcscd runs
+	stop          context.CancelFunc
 }
 
 // rigs is held by the one rig there can be: they share /run and the ports.
@@ -133,6 +136,15 @@ func (r *Rig) Reader(i int) string {
 		return r.real[i]
 	}
 	return r.names[i] + " 00 00"
+}
+
+// Serial is the i-th card's serial number, whether it tells it or not; of a real
+// card, what HWTEST_SERIALS has.
+func (r *Rig) Serial(i int) string {
+	if r.real != nil {
+		return r.serials[i]
+	}
+	return strconv.FormatUint(uint64(r.cards[i].Serial()), 10)
 }
 
 // Tries are the tries left of the i-th card's PIN and PUK, as the card counts

@@ -2,7 +2,6 @@ package piv_test
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -41,7 +40,7 @@ func TestOnRealCards(t *testing.T) {
 			Dir:  here,
 			Args: []string{"/proc/self/exe", "-test.v", "-test.run", "^(TestReadOnly|TestAdministration|TestRestarts)$"},
 			Env: []string{
-				fmt.Sprintf("HWTEST_SERIALS=%d", r.Card(0).Serial()), "HWTEST_DESTRUCTIVE=" + destructive,
+				"HWTEST_SERIALS=" + r.Serial(0), "HWTEST_DESTRUCTIVE=" + destructive,
 				"CARDTOOL=" + hwtest.Cardtool(t), "CI=" + os.Getenv("CI"),
 			},
 		}).Out

@@ -18,9 +18,7 @@ import (
 // yubico-piv-tool on every YubiKey; it talks to no other cards.
 func TestYubicoPIVTool(t *testing.T) {
 	hwtest.Program(t, "yubico-piv-tool", "yubico-piv-tool")
-	for _, personality := range yubikeys {
-		t.Run(personality, func(t *testing.T) { testYubicoPIVTool(t, personality) })
-	}
+	hwtest.Each(t, hwtest.Destroys, yubikeys, testYubicoPIVTool)
 }
 
 // yubicoPIVTool gives the arguments of yubico-piv-tool.
@@ -38,8 +36,7 @@ func oldManagementKey(t *testing.T, r *hwtest.Rig, personality string) {
 	}
 }
 
-func testYubicoPIVTool(t *testing.T, personality string) {
-	r := hwtest.Start(t, hwtest.Config{Personalities: []string{personality}})
+func testYubicoPIVTool(t *testing.T, r *hwtest.Rig, personality string) {
 	oldManagementKey(t, r, personality)
 	ca := newAuthority(t)
 	tool := yubicoPIVTool(r)
@@ -50,8 +47,8 @@ func testYubicoPIVTool(t *testing.T, personality string) {
 	if want := fmt.Sprintf("PIN tries left:\t%d", pinTries); !strings.Contains(status, want) {
 		t.Errorf("status without %q:\n%s", want, status)
 	}
-	if personality != "yubikey-4" && !strings.Contains(status, fmt.Sprint(r.Card(0).Serial())) {
-		t.Errorf("status without serial number %d:\n%s", r.Card(0).Serial(), status)
+	if personality != "yubikey-4" && !strings.Contains(status, r.Serial(0)) {
+		t.Errorf("status without serial number %s:\n%s", r.Serial(0), status)
 	}
 
 	// Keys, certificates, signatures.
