@@ -164,28 +164,29 @@ func (t *token) unreadCertificates(slots []KeySlot) []KeySlot {
 }
 
 // read makes sure that these keys and certificates are known, in one
-// transaction if there is anything to read.
+// transaction if there is anything to read. Which of many slots have
+// certificates is learned from the keys: without a key, only the main slots are
+// looked at.
 func (t *token) read(keys, certs []KeySlot) error {
 	t.reading.Lock()
 	defer t.reading.Unlock()
-	if len(t.unreadKeys(keys)) == 0 && len(t.unreadCertificates(certs)) == 0 {
+	many := len(certs) > fewKeys
+	if many {
+		keys = append(slices.Clone(keys), certs...)
+	}
+	unread := func() []KeySlot {
+		return slices.DeleteFunc(t.unreadCertificates(certs), func(s KeySlot) bool {
+			return many && s.ID > mainSlots && t.keyInfo(s.Ref) == nil
+		})
+	}
+	if len(t.unreadKeys(keys)) == 0 && len(unread()) == 0 {
 		return nil
 	}
 	return t.card.Together(t.ctx, func(ctx context.Context) error {
 		if err := t.readKeys(ctx, t.unreadKeys(keys)); err != nil {
 			return err
 		}
-		certs = t.unreadCertificates(certs)
-		if len(certs) <= fewKeys {
-			return t.readCertificates(ctx, certs)
-		}
-		// Which of the many slots have certificates is best learned from the keys.
-		if err := t.readKeys(ctx, t.unreadKeys(certs)); err != nil {
-			return err
-		}
-		return t.readCertificates(ctx, slices.DeleteFunc(certs, func(s KeySlot) bool {
-			return t.keyInfo(s.Ref) == nil && s.ID > mainSlots
-		}))
+		return t.readCertificates(ctx, unread())
 	})
 }
 
