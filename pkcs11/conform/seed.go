@@ -83,7 +83,11 @@ func (tg *Target) Seed(tb testing.TB) {
 		a.must("C_Login", a.Login(s, SO, tg.SOPIN))
 	}
 	for id, der := range certificates {
-		if _, rv := a.Create(s, certificateTemplate(tb, der, id)...); rv != p11.CKR_OK {
+		template := certificateTemplate(tb, der, id)
+		if tg.Store {
+			template = append(template, A(p11.CKA_LABEL, fmt.Sprintf("certificate %d", id)))
+		}
+		if _, rv := a.Create(s, template...); rv != p11.CKR_OK {
 			tb.Fatalf("C_CreateObject of certificate %d: %v", id, rv)
 		}
 	}
