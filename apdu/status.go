@@ -67,6 +67,42 @@ func (s Status) Is(target error) bool {
 	return s == t
 }
 
+// A Class is what the first byte of a status word says (ISO 7816-4
+// section 5.6, table 5).
+type Class uint8
+
+// The classes.
+const (
+	ClassUnknown   Class = iota // not a status word of ISO 7816-4
+	ClassOK                     // 9000
+	ClassMore                   // 61xx: xx bytes wait for GET RESPONSE
+	ClassWarning                // 62xx, 63xx: done, but
+	ClassExecution              // 64xx to 66xx: begun and failed
+	ClassChecking               // 67xx to 6Fxx: refused
+)
+
+var classNames = [...]string{"unknown", "ok", "more data", "warning", "execution error", "checking error"}
+
+func (c Class) String() string { return classNames[c] }
+
+// Class tells what kind of answer the status word is.
+func (s Status) Class() Class {
+	switch sw1 := s.SW1(); {
+	case s == OK:
+		return ClassOK
+	case sw1 == 0x61:
+		return ClassMore
+	case sw1 == 0x62 || sw1 == 0x63:
+		return ClassWarning
+	case sw1 >= 0x64 && sw1 <= 0x66:
+		return ClassExecution
+	case sw1 >= 0x67 && sw1 <= 0x6F:
+		return ClassChecking
+	default:
+		return ClassUnknown
+	}
+}
+
 // StatusOf finds the status word that err came of.
 func StatusOf(err error) (Status, bool) {
 	var s Status
@@ -81,11 +117,8 @@ type CommandError struct {
 }
 
 func (e *CommandError) Error() string {
-	return fmt.Sprintf("%s: %v", Name(e.INS), e.Status)
+	return fmt.Sprintf("%s: %v", instruction(e.CLA, e.INS), e.Status)
 }
 
 // Unwrap returns the status word.
 func (e *CommandError) Unwrap() error { return e.Status }
-
-// Error gives the meaning and the hex.
-func (s Status) Error() string { return fmt.Sprintf("status %04X", uint16(s)) }

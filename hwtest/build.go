@@ -1,0 +1,73 @@
+package hwtest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// builds are programs of this project, each built once a run.
+var builds struct {
+	mu   sync.Mutex
+	dir  string
+	done map[string]error
+}
+
+// Cardtool builds cmd/cardtool, once a run, and returns its path. CARDTOOL in
+// the environment names one that is built already.
+func Cardtool(t testing.TB) string {
+	t.Helper()
+	if path := os.Getenv("CARDTOOL"); path != "" {
+		return path
+	}
+	return Build(t, "cardtool", "cardbridge/cmd/cardtool")
+}
+
+// Module builds the PKCS #11 module, once a run, and returns its path.
+// CARDBRIDGE_PKCS11 in the environment names one that is built already.
+func Module(t testing.TB) string {
+	t.Helper()
+	if path := os.Getenv("CARDBRIDGE_PKCS11"); path != "" {
+		return path
+	}
+	return Build(t, "cardbridge-pkcs11.so", "cardbridge/pkcs11/so", "-buildmode=c-shared")
+}
+
+// Build builds a main package of this project, once a run.
+func Build(t testing.TB, name, pkg string, flags ...string) string {
+	t.Helper()
+	builds.mu.Lock()
+	defer builds.mu.Unlock()
+	if builds.dir == "" {
+		dir, err := os.MkdirTemp("", "hwtest-build-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		builds.dir, builds.done = dir, map[string]error{}
+	}
+	path := filepath.Join(builds.dir, name)
+	err, tried := builds.done[name]
+	if !tried {
+		args := append([]string{"build", "-o", path}, flags...)
+		cmd := exec.Command("go", append(args, pkg)...)
+		if out, failed := cmd.CombinedOutput(); failed != nil {
+			err = fmt.Errorf("go build %s: %w\n%s", pkg, failed, out)
+		}
+		builds.done[name] = err
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func removeBuilds() {
+	builds.mu.Lock()
+	defer builds.mu.Unlock()
+	if builds.dir != "" {
+		os.RemoveAll(builds.dir) //nolint:errcheck // a temporary directory
+	}
+}

@@ -1,0 +1,4 @@
+package reader
+
+func Holders() []Process { return nil }
+func startAdvice() string { return "start it" }
