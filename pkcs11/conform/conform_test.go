@@ -14,3 +14,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestSessionsSoftHSM(t *testing.T) { Sessions(t, SoftHSM(t)) }
+
+func TestHostsSoftHSM(t *testing.T)   { Hosts(t, SoftHSM(t)) }
+func TestThreadsSoftHSM(t *testing.T) { Threads(t, SoftHSM(t), 1000) }
+func TestAgainSoftHSM(t *testing.T)   { Again(t, SoftHSM(t), 40) }

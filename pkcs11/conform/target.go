@@ -3,6 +3,7 @@
 package conform
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -35,6 +36,12 @@ type Target struct {
 
 	// Remove takes the token out of its reader and Insert puts it back; nil where that cannot be done.
 	Remove, Insert func(testing.TB)
+
+	// Disturb is another program at work at the card until the context ends: resets, other applets. nil: there is none.
+	Disturb func(context.Context, testing.TB)
+
+	// FromEnvironment says that the token is there because Env names it.
+	FromEnvironment bool
 
 	// APDUs counts the commands that reached the card so far; nil where there is no card or no counter.
 	APDUs func(testing.TB) int
