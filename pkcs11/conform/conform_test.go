@@ -18,3 +18,9 @@ func TestSessionsSoftHSM(t *testing.T) { Sessions(t, SoftHSM(t)) }
 func TestHostsSoftHSM(t *testing.T)   { Hosts(t, SoftHSM(t)) }
 func TestThreadsSoftHSM(t *testing.T) { Threads(t, SoftHSM(t), 1000) }
 func TestAgainSoftHSM(t *testing.T)   { Again(t, SoftHSM(t), 40) }
+
+func TestDifferentialSoftHSM(t *testing.T) {
+	Differential(t, SoftHSM(t), SoftHSM(t), nil, 1, 100, 80)
+}
+
+func TestFuzzSoftHSM(t *testing.T) { Fuzz(t, SoftHSM(t), FuzzOptions{Seed: 1, Calls: 20000}) }
