@@ -194,11 +194,16 @@ func (a *App) Stderr() string { return a.stderr.String() }
 
 // Try makes a call. The error is an *EndError: the process died, or did not answer and was killed.
 func (c Caller) Try(function string, args ...Arg) (Result, error) {
+	return c.repeat(1, function, args...)
+}
+
+// repeat makes the same call many times, until one fails; the outputs are those of all.
+func (c Caller) repeat(times int, function string, args ...Arg) (Result, error) {
 	index, ok := functionIndex[function]
 	if !ok {
 		panic("conform: no function " + function)
 	}
-	line := fmt.Sprintf("%d %d", c.tid, index)
+	line := fmt.Sprintf("%d %d*%d", c.tid, index, times)
 	for _, a := range args {
 		line += " " + string(a)
 	}

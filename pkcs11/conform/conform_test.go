@@ -10,6 +10,9 @@ import (
 func TestMain(m *testing.M) {
 	code := m.Run()
 	Cleanup()
+	for _, dir := range removeAtEnd {
+		os.RemoveAll(dir)
+	}
 	os.Exit(code)
 }
 

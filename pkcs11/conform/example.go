@@ -43,7 +43,7 @@ func workedExample(t *testing.T, tg *Target) {
 	o1, rv := A1.Create(a7, data(false, false, "O1")...)
 	want(t, "13: A1 creates session object O1", rv, p11.CKR_OK)
 	_, rv = B1.Create(b7, data(true, true, "O2")...)
-	want(t, "14: B1 creates a private object as SO", rv, p11.CKR_USER_NOT_LOGGED_IN, p11.CKR_TEMPLATE_INCONSISTENT)
+	want(t, "14: B1 creates a private object as SO", rv, p11.CKR_USER_NOT_LOGGED_IN, p11.CKR_TEMPLATE_INCONSISTENT, p11.CKR_ATTRIBUTE_VALUE_INVALID)
 	if tg.Store {
 		tokenObjectOfTheStory(t, A1, B1.Caller, B2, a4, a7, b7)
 	} else { // a card's object stands for O2: found in session 4, not to be changed there

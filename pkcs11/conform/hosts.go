@@ -82,7 +82,7 @@ func raised(t *testing.T, tg *Target) {
 	if err := os.Chown(driver, nobody, nobody); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(driver, 0o4755); err != nil {
+	if err := os.Chmod(driver, 0o755|os.ModeSetuid); err != nil {
 		t.Fatal(err)
 	}
 	module := filepath.Join(dir, filepath.Base(tg.Module)) // where anyone may read it

@@ -46,7 +46,6 @@ func SoftHSM(tb testing.TB) *Target {
 		Departs: map[string]string{ // 2.6.1
 			"S12":          "C_Logout without a login is CKR_OK",
 			"S18":          "C_Logout without a login is CKR_OK",
-			"S25":          "a search excludes cryptographic operations",
 			"Fork":         "a child that has not initialised is not told so",
 			"ManySessions": "a search for a free handle goes through all sessions: 7 ms each at 100,000",
 			"S28":          "C_FindObjects of one search by two threads is CKR_GENERAL_ERROR",

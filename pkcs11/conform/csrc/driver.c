@@ -6,7 +6,8 @@
 //     THREAD FUNCTION ARGUMENT...
 //
 // THREAD names one of the threads of this process: commands of one thread run one after the other, those of several
-// threads at the same time. FUNCTION is an index into the function list. An ARGUMENT is
+// threads at the same time. FUNCTION is an index into the function list; INDEX*COUNT makes the call COUNT times, until one
+// fails, and answers with the outputs of all. An ARGUMENT is
 //
 //     123         a number (CK_ULONG, a handle, a flag)
 //     -           NULL
@@ -44,12 +45,27 @@ static FILE *answers;
 
 static void die(const char *what) { fprintf(stderr, "driver: %s: %s\n", what, strerror(errno)); _exit(70); }
 
+// One page with its guard is what most buffers take: each thread keeps those it has used.
+static __thread struct { char *base; char readonly; } kept[32];
+static __thread int keeps;
+
+static void release(struct block *b) {
+  if (b->mapped == 2 * PAGE && keeps < 32) { kept[keeps].base = b->base; kept[keeps++].readonly = b->kind == 'x'; return; }
+  munmap(b->base, b->mapped);
+}
+
 // guarded gives size bytes that end where the accessible memory ends.
 static struct block *guarded(struct call *c, size_t size, char kind) {
   if (c->n == MAXBLOCKS) { errno = E2BIG; die("blocks"); }
   struct block *b = &c->b[c->n++];
   b->size = size; b->kind = kind;
   b->mapped = (size + PAGE - 1) / PAGE * PAGE + PAGE;
+  if (b->mapped == 2 * PAGE && keeps) {
+    b->base = kept[--keeps].base;
+    if (kept[keeps].readonly && mprotect(b->base, PAGE, PROT_READ | PROT_WRITE)) die("mprotect");
+    b->at = (unsigned char *)b->base + PAGE - size;
+    return b;
+  }
   b->base = mmap(0, b->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (b->base == MAP_FAILED) die("mmap");
   b->at = (unsigned char *)b->base + b->mapped - PAGE - size;
@@ -116,30 +132,39 @@ static W argument(struct call *c, char *t, char **rest) {
 
 typedef W (*fn)(W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W);
 
+static void tell(FILE *to, struct block *b) {
+  if (b->kind == 'o') { fputs(" x", to); for (size_t k = 0; k < b->size; k++) fprintf(to, "%02x", b->at[k]); }
+  if (b->kind == '{') { fputs(" {", to); for (size_t k = 0; k < b->size / sizeof(W); k++) fprintf(to, " %lu", ((W *)b->at)[k]); fputs(" }", to); }
+}
+
 static void run(char *line) {
   struct call c; c.n = 0;
   W a[MAXARGS] = {0};
   char *rest = line, *tid = token(&rest), *index = token(&rest);
   if (!tid || !index) { errno = EINVAL; die("command"); }
   int i = atoi(index), n = 0;
+  char *star = strchr(index, '*');
+  long times = star ? atol(star + 1) : 1;
   for (char *t; (t = token(&rest)) && n < MAXARGS;) a[n++] = argument(&c, t, &rest);
   W *list = i < 68 ? functions[0] : functions[1];
   W rv = ~0UL;
-  if (list && list[1 + i]) {
-    fn f = (fn)list[1 + i];
-    rv = f(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13], a[14], a[15], a[16], a[17], a[18], a[19], a[20], a[21], a[22], a[23]);
+  char *text = 0; size_t size = 0;
+  FILE *outputs = open_memstream(&text, &size);
+  while (times-- > 0) {
+    if (list && list[1 + i]) {
+      fn f = (fn)list[1 + i];
+      rv = f(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13], a[14], a[15], a[16], a[17], a[18], a[19], a[20], a[21], a[22], a[23]);
+    }
+    for (int j = 0; j < c.n; j++) tell(outputs, &c.b[j]);
+    if (rv) break;
   }
+  fclose(outputs);
   flockfile(answers);
-  fprintf(answers, "%s %lx", tid, rv);
-  for (int j = 0; j < c.n; j++) {
-    struct block *b = &c.b[j];
-    if (b->kind == 'o') { fputs(" x", answers); for (size_t k = 0; k < b->size; k++) fprintf(answers, "%02x", b->at[k]); }
-    if (b->kind == '{') { fputs(" {", answers); for (size_t k = 0; k < b->size / sizeof(W); k++) fprintf(answers, " %lu", ((W *)b->at)[k]); fputs(" }", answers); }
-  }
-  fputs("\n", answers);
+  fprintf(answers, "%s %lx%s\n", tid, rv, text);
   fflush(answers);
   funlockfile(answers);
-  for (int j = 0; j < c.n; j++) munmap(c.b[j].base, c.b[j].mapped);
+  free(text);
+  for (int j = 0; j < c.n; j++) release(&c.b[j]);
 }
 
 static void *work(void *arg) {
