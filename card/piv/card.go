@@ -128,11 +128,40 @@ func run[T any](ctx context.Context, c *Card, n need, f func(*tx) (T, error)) (T
 		if err == nil {
 			return v, nil
 		}
-		if try == 0 && n.again && errors.Is(err, apdu.ErrReset) && !x.pinUnanswered {
+		if n.again && !x.pinUnanswered && try < maxAgain &&
+			(errors.Is(err, apdu.ErrReset) || x.refused(err) && c.resetSince(ctx, x)) {
 			continue
 		}
 		return zero, c.explain(n.what, err)
 	}
+}
+
+// maxAgain is how often an operation is begun again.
+const maxAgain = 3
+
+// refused tells whether err is the card's own word, and not about a PIN: a card
+// that was reset in the middle says such things.
+func (x *tx) refused(err error) bool {
+	var wrong *card.WrongPIN
+	var blocked *card.Blocked
+	if errors.As(err, &wrong) || errors.As(err, &blocked) || errors.Is(err, card.ErrTouchTimeout) {
+		return false
+	}
+	_, isStatus := apdu.StatusOf(err)
+	return isStatus || errors.Is(err, card.ErrInvalidAnswer)
+}
+
+// resetSince tells whether the card was reset while x was under way. A
+// transaction should keep other programs from that, but pcscd looks for one
+// only before it begins a reset, and tells us when it has ended: what the card
+// answers in between is that of a card that has forgotten everything.
+func (c *Card) resetSince(ctx context.Context, x *tx) bool {
+	reset := false
+	err := c.conn.Transact(ctx, func(t apdu.Transaction) error {
+		reset = x.t != nil && t.Epoch() != x.t.Epoch()
+		return nil
+	})
+	return err == nil && reset
 }
 
 // transact runs one transaction. Transact may give up waiting when ctx ends

@@ -1,0 +1,354 @@
+package reader
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"cardbridge/apdu"
+)
+
+// A Conn is the card in one reader, whichever card that is at the time. It
+// connects when it is first used, in shared mode, and again whenever that is
+// needed: after a reset by another program, after the card or the reader came
+// back, after the service was started anew. While idle it holds nothing but the
+// shared handle. It may be used from any goroutine; transactions of one Conn
+// follow one another.
+type Conn struct {
+	sys  *System
+	name string
+	lane lane // guards what follows, and the use of ses
+
+	ses   session // nil: none established
+	h     handle  // nil: not connected
+	begun bool    // a PC/SC transaction is under way on h
+	epoch uint64
+
+	mu       sync.Mutex // guards what follows, for those without the lane
+	atr      []byte
+	extended bool
+	closed   bool
+}
+
+// Connect makes a Conn; nothing is sent and nothing can fail until its first
+// transaction. Close it after use.
+func (s *System) Connect(reader string) *Conn {
+	return &Conn{sys: s, name: reader, lane: newLane()}
+}
+
+// epochs numbers the sessions with cards of the whole process, so that no two
+// Conns' epochs can be taken for each other.
+var epochs atomic.Uint64
+
+// Reader is the PC/SC name of the reader.
+func (c *Conn) Reader() string { return c.name }
+
+// ExtendedLength tells whether card and reader promise extended-length APDUs:
+// the card in its capabilities (ISO 7816-4 section 12.1.1.9) over T=1, the
+// reader in its properties where it has any (PC/SC part 10 section 2.6.14). It
+// is false before the first transaction has begun: ask inside one.
+func (c *Conn) ExtendedLength() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.extended
+}
+
+// ATR is the answer to reset of the card of the latest transaction, nil before
+// the first.
+func (c *Conn) ATR() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return bytes.Clone(c.atr)
+}
+
+// Transact runs f while no other program can speak to the card. It connects
+// first where needed and waits, within bounds, while another program has the
+// card; then it fails with a BusyError. It returns f's error, or one of the
+// wire's that matches apdu.ErrRemoved, apdu.ErrReset or apdu.ErrNoAnswer.
+//
+// When ctx ends, Transact and the exchange under way return its error at once,
+// even while the card is at work: that exchange is left to finish by itself,
+// its answer is dropped, and the next transaction begins after it.
+func (c *Conn) Transact(ctx context.Context, f func(apdu.Transaction) error) error {
+	t, err := c.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer t.end() // also when f panics
+	err = f(t)
+	t.ended.Store(true)
+	return err
+}
+
+// begin takes the lane and begins a PC/SC transaction.
+func (c *Conn) begin(ctx context.Context) (*transaction, error) {
+	turn, err := c.lane.turn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.ready(ctx, turn); err != nil {
+		turn.end()
+		return nil, err
+	}
+	return &transaction{conn: c, turn: turn, ctx: ctx, epoch: c.epoch}, nil
+}
+
+// maxRounds bounds what is tried to get a transaction: a neighbour that resets
+// the card again and again must not keep us here for ever.
+const maxRounds = 50
+
+// ready brings the Conn from whatever state it is in to a transaction begun.
+// Each round does the one thing that the last one's error calls for.
+func (c *Conn) ready(ctx context.Context, turn *turn) error {
+	var (
+		err                  error
+		restarted, repowered bool
+		waited               time.Duration
+	)
+	for range maxRounds {
+		if c.isClosed() {
+			c.release()
+			return ErrClosed
+		}
+		err = c.step(ctx, turn)
+		switch {
+		case err == nil:
+			return nil
+		case turn.over, errors.Is(err, ErrBusy), errors.Is(err, ErrService):
+			return err
+		case c.h != nil && isCode(err, ResetCard):
+			if err := turn.call(ctx, c.reconnect, c.clean); turn.over {
+				return err
+			} else if err != nil {
+				c.drop()
+			}
+		case isCode(err, SharingViolation):
+			if waited >= c.sys.patience.exclusive {
+				return c.busy(true, waited)
+			}
+			if err := sleep(ctx, c.sys.patience.poll); err != nil {
+				return err
+			}
+			waited += c.sys.patience.poll
+		case lost(err) && !restarted:
+			restarted = true
+			c.release()
+		case isCode(err, UnpoweredCard) && !repowered:
+			repowered = true
+			c.drop()
+		case c.h != nil && gone(err):
+			// What the handle was for has gone; another card may be there.
+			c.drop()
+		default:
+			return c.failed(err)
+		}
+	}
+	return c.failed(err)
+}
+
+// step does what is left to do for a transaction.
+func (c *Conn) step(ctx context.Context, turn *turn) error {
+	if c.ses == nil {
+		err := turn.call(ctx, func() (err error) {
+			c.ses, err = c.sys.pcsc.Establish()
+			return err
+		}, c.clean)
+		if err != nil && !turn.over && ctx.Err() == nil {
+			return &ServiceError{Err: err}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if c.h == nil {
+		// pcscd waits here, without bound, while somebody else is in a
+		// transaction.
+		if err := c.patiently(ctx, turn, c.connect); err != nil {
+			return err
+		}
+	}
+	if err := c.patiently(ctx, turn, c.beginPCSC); err != nil {
+		return err
+	}
+	if c.ATR() == nil {
+		if err := turn.call(ctx, c.learn, c.clean); err != nil {
+			if !turn.over {
+				c.clean()
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// patiently is turn.call with a bound on the wait for other programs.
+func (c *Conn) patiently(ctx context.Context, turn *turn, f func() error) error {
+	bounded, cancel := context.WithTimeout(ctx, c.sys.patience.transaction)
+	defer cancel()
+	err := turn.call(bounded, f, c.clean)
+	if turn.over && ctx.Err() == nil {
+		return c.busy(false, c.sys.patience.transaction)
+	}
+	return err
+}
+
+func (c *Conn) connect() (err error) {
+	h, err := c.ses.Connect(c.name, shareShared, protocolAny)
+	if err != nil {
+		return err
+	}
+	c.h = h
+	c.setCard(nil, false)
+	c.epoch = epochs.Add(1)
+	return nil
+}
+
+func (c *Conn) reconnect() error {
+	if err := c.h.Reconnect(); err != nil {
+		return err
+	}
+	c.epoch = epochs.Add(1)
+	return nil
+}
+
+func (c *Conn) beginPCSC() error {
+	if err := c.h.Begin(); err != nil {
+		return err
+	}
+	c.begun = true
+	return nil
+}
+
+// learn reads the ATR, and what the reader promises where that matters.
+func (c *Conn) learn() error {
+	b, err := c.h.Status()
+	if err != nil {
+		return err
+	}
+	atr, err := ParseATR(b)
+	extended := err == nil && atr.ExtendedLength() && c.h.Protocol() == protocolT1
+	if extended {
+		extended = readerFeatures(c.h).carriesExtended(c.h)
+	}
+	if b == nil {
+		b = []byte{}
+	}
+	c.setCard(b, extended)
+	return nil
+}
+
+func (c *Conn) setCard(atr []byte, extended bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.atr, c.extended = atr, extended
+}
+
+// clean leaves the Conn idle: with the lane, after anything.
+func (c *Conn) clean() {
+	if c.begun {
+		c.begun = false
+		// A handle whose card was reset or removed cannot always end its
+		// transaction; disconnecting ends it.
+		if err := c.h.End(); err != nil {
+			c.drop()
+		}
+	}
+	if c.isClosed() {
+		c.release()
+	}
+}
+
+// drop gives the handle up. A handle that PC/SC does not know any more cannot
+// be disconnected, which is no error here.
+func (c *Conn) drop() {
+	if c.h != nil {
+		_ = c.h.Disconnect()
+		c.h, c.begun = nil, false
+	}
+}
+
+// release gives the whole context up.
+func (c *Conn) release() {
+	c.drop()
+	if c.ses != nil {
+		_ = c.ses.Release()
+		c.ses = nil
+	}
+}
+
+func (c *Conn) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
+}
+
+// Reset resets the card (a warm reset), as other programs may do at any time.
+func (c *Conn) Reset(ctx context.Context) error {
+	t, err := c.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer t.end()
+	err = t.turn.call(ctx, func() error {
+		err := c.h.Reset()
+		c.epoch = epochs.Add(1)
+		return err
+	}, c.clean)
+	if err != nil && !t.turn.over {
+		t.failed = true
+		return c.failed(err)
+	}
+	return err
+}
+
+// Close gives the handle back; the card is left as it is. A transaction under
+// way goes on to its end, and the handle is given back after it; Close does not
+// wait for that.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	select {
+	case c.lane <- struct{}{}:
+		c.release()
+		<-c.lane
+	default:
+		// Whoever has the lane cleans up, unless that is done already.
+		go func() {
+			c.lane <- struct{}{}
+			c.release()
+			<-c.lane
+		}()
+	}
+	return nil
+}
+
+// failed makes an error that people can read of what PC/SC said.
+func (c *Conn) failed(err error) error {
+	var code Code
+	if !errors.As(err, &code) {
+		return err
+	}
+	e := &Error{Doing: "connect to the card", Reader: c.name, Err: err, Wire: wire(err)}
+	switch {
+	case isCode(err, UnknownReader, ReaderUnavailable, NoReaders, InvalidValue):
+		e.Err, e.Advice = code, "connect the reader"
+	case isCode(err, NoSmartcard, RemovedCard):
+		e.Advice = "insert a card"
+	case isCode(err, UnresponsiveCard, UnpoweredCard, UnsupportedCard):
+		e.Advice = "take the card out and put it in again: chip first, chip up; if that does not help, the card or its contacts are bad"
+	case isCode(err, SecurityViolation):
+		e.Advice = serviceAdvice(err)
+	case isCode(err, ResetCard):
+		e.Advice = "another program keeps resetting the card"
+	}
+	return e
+}
+
+// busy says who keeps the card to itself.
+func (c *Conn) busy(exclusive bool, waited time.Duration) error {
+	return &BusyError{Reader: c.name, Waited: waited, Exclusive: exclusive, Holders: Holders()}
+}

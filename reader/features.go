@@ -1,0 +1,121 @@
+package reader
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+
+	"cardbridge/apdu"
+)
+
+// features are the control codes of what a reader can do beside exchanging
+// APDUs, by feature tag (PC/SC part 10 section 2.3).
+type features map[byte]uint32
+
+// Feature tags, and the tag of one property, of PC/SC part 10 sections 2.3 and
+// 2.6.
+const (
+	featureVerifyStart   = 0x01
+	featureVerifyFinish  = 0x02
+	featureVerifyDirect  = 0x06
+	featureTLVProperties = 0x12
+	propertyMaxAPDUData  = 0x0A
+)
+
+// readerFeatures asks the reader's driver; one that has none to tell of may
+// refuse, which is the same.
+func readerFeatures(h handle) features {
+	b, err := h.Control(ioctl(3400), nil) // CM_IOCTL_GET_FEATURE_REQUEST
+	if err != nil {
+		return nil
+	}
+	return parseFeatures(b)
+}
+
+// parseFeatures reads the list: a tag, the length 4 and a control code, big
+// endian, each. It stops at what makes no sense.
+func parseFeatures(b []byte) features {
+	f := features{}
+	for len(b) >= 6 && b[1] == 4 {
+		f[b[0]] = binary.BigEndian.Uint32(b[2:6])
+		b = b[6:]
+	}
+	return f
+}
+
+// pinPad tells whether the reader takes a PIN on its own keys: in one call, or
+// in the two of older drivers.
+func (f features) pinPad() bool {
+	_, direct := f[featureVerifyDirect]
+	_, start := f[featureVerifyStart]
+	_, finish := f[featureVerifyFinish]
+	return direct || start && finish
+}
+
+// carriesExtended tells whether the reader passes extended-length APDUs on. One
+// that does not tell is taken to; CCID readers with short-APDU exchange tell of
+// a limit of 0.
+func (f features) carriesExtended(h handle) bool {
+	code, ok := f[featureTLVProperties]
+	if !ok {
+		return true
+	}
+	b, err := h.Control(code, nil)
+	if err != nil {
+		return true
+	}
+	for len(b) >= 2 && len(b) >= 2+int(b[1]) {
+		v := b[2 : 2+int(b[1])]
+		if b[0] == propertyMaxAPDUData && len(v) == 4 {
+			return binary.LittleEndian.Uint32(v) > apdu.MaxShortLe
+		}
+		b = b[2+len(v):]
+	}
+	return true
+}
+
+// PINPad tells whether the reader takes a PIN on its own keys
+// (FEATURE_VERIFY_PIN_DIRECT, PC/SC part 10 section 2.3), with a card in it or
+// without.
+func (c *Conn) PINPad(ctx context.Context) (bool, error) {
+	var pad bool
+	t, err := c.begin(ctx)
+	switch {
+	case err == nil:
+		defer t.end()
+		err = t.turn.call(ctx, func() error {
+			pad = readerFeatures(c.h).pinPad()
+			return nil
+		}, c.clean)
+		if err != nil {
+			return false, err
+		}
+		return pad, nil
+	case !errors.Is(err, apdu.ErrRemoved) && !errors.Is(err, apdu.ErrNoAnswer):
+		return false, err
+	}
+	turn, err := c.lane.turn(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer turn.end()
+	if c.ses == nil {
+		return false, ErrClosed
+	}
+	var direct bool
+	err = turn.call(ctx, func() error {
+		h, err := c.ses.Connect(c.name, shareDirect, protocolNone)
+		if err != nil {
+			return err
+		}
+		direct = readerFeatures(h).pinPad()
+		return h.Disconnect()
+	}, c.clean)
+	if err != nil {
+		if turn.over {
+			return false, err
+		}
+		return false, c.failed(err)
+	}
+	return direct, nil
+}

@@ -1,0 +1,152 @@
+package reader
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"cardbridge/apdu"
+)
+
+// A transaction is what f of Transact is given.
+type transaction struct {
+	conn  *Conn
+	turn  *turn
+	ctx   context.Context
+	epoch uint64
+	// err is the wire's first error: whatever follows in this transaction would
+	// meet a card that has forgotten everything.
+	err    error
+	failed bool
+	ended  atomic.Bool
+}
+
+// Epoch changes with every connection and after every reset.
+func (t *transaction) Epoch() uint64 { return t.epoch }
+
+// Transmit exchanges one APDU.
+func (t *transaction) Transmit(command []byte) ([]byte, error) {
+	switch {
+	case t.ended.Load():
+		return nil, fmt.Errorf("reader %q: the transaction has ended", t.conn.name)
+	case t.err != nil:
+		return nil, t.err
+	}
+	tpdu := bytes.Clone(command)
+	if t.conn.h.Protocol() == protocolT0 {
+		var err error
+		if tpdu, err = toT0(tpdu); err != nil {
+			return nil, fmt.Errorf("reader %q: %w", t.conn.name, err)
+		}
+	}
+	var resp []byte
+	// The caller may wipe its command as soon as ctx has ended, while ours is
+	// still on its way: hence the copy.
+	err := t.turn.call(t.ctx, func() (err error) {
+		defer clear(tpdu)
+		resp, err = t.conn.h.Transmit(tpdu)
+		return err
+	}, t.conn.clean)
+	if t.turn.over {
+		t.err = err
+		return nil, err
+	}
+	if err == nil && len(resp) < 2 {
+		err = NotTransacted
+	}
+	if err != nil {
+		t.err = t.explain(err)
+		return nil, t.err
+	}
+	return resp, nil
+}
+
+// explain makes the error of an exchange. The drivers of readers call a card
+// that is pulled out in the middle of a command a failed exchange: whether it is
+// still there shows after one round of the service's polling.
+func (t *transaction) explain(err error) error {
+	t.failed = true
+	if ctxErr := t.ctx.Err(); ctxErr != nil && err == ctxErr {
+		return err
+	}
+	e := &Error{Doing: "exchange with the card", Reader: t.conn.name, Err: err, Wire: wire(err)}
+	if isCode(err, NotTransacted) {
+		var why error
+		if err := t.turn.call(t.ctx, func() error {
+			why = t.conn.missing()
+			return nil
+		}, t.conn.clean); err != nil {
+			return err
+		}
+		if why != nil {
+			e.Err, e.Wire = why, wire(why)
+		}
+	}
+	switch {
+	case lost(e.Err):
+		e.Advice = "it stopped in the middle; what was under way may or may not have happened"
+	case e.Wire == apdu.ErrNoAnswer:
+		e.Advice = "take the card out and put it in again"
+	}
+	return e
+}
+
+// end ends the PC/SC transaction; it is waited for unless ctx has ended.
+func (t *transaction) end() {
+	t.ended.Store(true)
+	if t.turn.over {
+		return
+	}
+	c := t.conn
+	_ = t.turn.finish(t.ctx, func() error {
+		if t.failed {
+			c.drop()
+		}
+		c.clean()
+		return nil
+	}, func() {})
+	t.turn.end()
+}
+
+// missing waits for up to half a second for the card to be seen gone - pcscd
+// looks every 400 ms - and says what is: the card, the reader or the service.
+func (c *Conn) missing() error {
+	st := []readerState{{Reader: c.name}}
+	for _, wait := range []time.Duration{0, c.sys.patience.removal} {
+		err := c.ses.GetStatusChange(st, wait)
+		switch {
+		case isCode(err, Timeout):
+			return nil
+		case gone(err) || lost(err):
+			return err
+		case err != nil:
+			return nil
+		case st[0].Event&statePresent == 0:
+			return RemovedCard
+		}
+		st[0].Current = st[0].Event &^ stateChanged
+	}
+	return nil
+}
+
+// toT0 makes the command TPDU of T=0 (ISO 7816-3 section 12.2.1): always five
+// bytes of header, and no Le where there is data - the answer to case 4 is
+// fetched with GET RESPONSE, which 61xx calls for. An extended APDU has no such
+// form (it would take an ENVELOPE, which hardly a card knows).
+func toT0(command []byte) ([]byte, error) {
+	c, extended, err := apdu.ParseCommand(command)
+	switch {
+	case err != nil:
+		return nil, err
+	case extended:
+		return nil, fmt.Errorf("%w: the card speaks T=0, which has no extended length", apdu.ErrTooLong)
+	case len(command) == 4: // case 1
+		return append(command, 0), nil
+	case len(c.Data) > 0: // cases 3 and 4
+		return command[:5+len(c.Data)], nil
+	default: // case 2
+		return command, nil
+	}
+}
