@@ -198,9 +198,9 @@ type attestationReport struct {
 
 func (a *app) keyAttestCommand() *cobra.Command {
 	var (
-		out      output
-		roots    string
-		noVerify bool
+		out     output
+		roots   string
+		trusted attestationTrust
 	)
 	cmd := &cobra.Command{
 		Use:   "attest SLOT",
@@ -227,23 +227,28 @@ the card's own attestation certificate are written in PEM.`,
 					return err
 				}
 			}
-			return a.withCard(ctx, func(c *pivCard) error { return a.attest(ctx, c, slot, &out, noVerify) })
+			return a.withCard(ctx, func(c *pivCard) error { return a.attest(ctx, c, slot, &out, trusted) })
 		},
 	}
 	cmd.Flags().StringVar(&roots, "roots", "", "accept the root certificates in this `file` too")
-	cmd.Flags().BoolVar(&noVerify, "no-verify", false, "do not verify")
+	cmd.Flags().BoolVar(&trusted.anyRoot, "any-root", false, "accept the card's own attestation certificate, whoever made it")
+	cmd.Flags().BoolVar(&trusted.unverified, "no-verify", false, "do not verify")
+	cmd.MarkFlagsMutuallyExclusive("roots", "any-root", "no-verify")
 	a.outputFlags(cmd, &out, "attestation")
 	return cmd
 }
 
-func (a *app) attest(ctx context.Context, c *pivCard, slot piv.Slot, out *output, noVerify bool) error {
+// attestationTrust says how much an attestation has to prove.
+type attestationTrust struct{ anyRoot, unverified bool }
+
+func (a *app) attest(ctx context.Context, c *pivCard, slot piv.Slot, out *output, trust attestationTrust) error {
 	var attestation, device []byte
 	err := c.Together(ctx, func(ctx context.Context) (err error) {
 		if attestation, err = c.Attest(ctx, slot.Ref); err != nil {
 			return err
 		}
 		device, err = c.Certificate(ctx, "f9")
-		if errors.Is(err, card.ErrNotFound) && noVerify {
+		if errors.Is(err, card.ErrNotFound) && trust.unverified {
 			err = nil
 		}
 		return err
@@ -255,10 +260,19 @@ func (a *app) attest(ctx context.Context, c *pivCard, slot piv.Slot, out *output
 	if device != nil {
 		r.Chain = append(r.Chain, string(keyfile.CertificatePEM(device)))
 	}
-	if !noVerify {
-		at, err := c.VerifyAttestation(attestation, device)
+	if !trust.unverified {
+		verifier := c.Card
+		if trust.anyRoot {
+			root, err := x509.ParseCertificate(device)
+			if err != nil {
+				return fmt.Errorf("attestation certificate of the card: %w", err)
+			}
+			verifier = piv.Open(c.conn, piv.WithAttestationRoots(root))
+			defer verifier.Close()
+		}
+		at, err := verifier.VerifyAttestation(attestation, device)
 		if err != nil {
-			return hinted{signatureError{fmt.Errorf("attestation of slot %s: %w", slot.Ref, err)}, "--roots names other roots, --no-verify does without"}
+			return hinted{signatureError{fmt.Errorf("attestation of slot %s: %w", slot.Ref, err)}, "--roots names other roots, --any-root takes the card's own"}
 		}
 		r.fill(at)
 	}

@@ -140,4 +140,3 @@ func TestOnlyMainsBuildReaders(t *testing.T) {
 		t.Error("no main imports internal/host: this test looks for the wrong name")
 	}
 }
-
