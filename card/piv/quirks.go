@@ -127,7 +127,7 @@ var cardTable = []CardRow{
 		Source: "yubikey-manager, yubikit/piv.py; yubico.com, security advisory YSA-2017-01",
 	},
 	{
-		Name: "YubiKey 4.2", Manufacturer: "Yubico", Model: "YubiKey 4", yubico: true, from: card.Version{Major: 4},
+		Name: "YubiKey 4.0", Manufacturer: "Yubico", Model: "YubiKey 4", yubico: true, from: card.Version{Major: 4},
 		HasVersion: true, HasPolicies: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true, NoRSAMake: true,
 		ManagementKey: TripleDES, Algorithms: algYK4, MaxObject: 3063, MaxCommand: 3062,
 		Defaults: factory, Quirk: "as 4.3; no attestation, no cached touch",

@@ -199,9 +199,9 @@ func toldBy(r CardRow) string {
 	case r.label != "":
 		return fmt.Sprintf("label %q", r.label)
 	case r.anyYubico():
-		return "AID without RID, no label"
+		return "Yubico's answer to SELECT: AID without RID, no label"
 	case r.yubico:
-		return "the same, version " + r.from.String()
+		return "Yubico's answer to SELECT, from version " + r.from.String()
 	}
 	return "nothing"
 }
