@@ -244,12 +244,30 @@ func (t *pivToken) PrivateKey(ctx context.Context, info card.KeyInfo, pin *secre
 
 // Generate makes a key on the card.
 func (t *pivToken) Generate(ctx context.Context, ref card.KeyRef, alg card.Algorithm, p pkcs11.Policy) (card.KeyInfo, error) {
-	return t.Card.Generate(ctx, ref, piv.GenerateOptions{Algorithm: alg, PINPolicy: p.PIN, TouchPolicy: p.Touch})
+	info, err := t.Card.Generate(ctx, ref, piv.GenerateOptions{Algorithm: alg, PINPolicy: p.PIN, TouchPolicy: p.Touch})
+	return t.complete(ctx, info, err)
 }
 
 // Import puts a key on the card.
 func (t *pivToken) Import(ctx context.Context, ref card.KeyRef, key crypto.PrivateKey, p pkcs11.Policy) (card.KeyInfo, error) {
-	return t.Card.Import(ctx, ref, key, piv.ImportOptions{PINPolicy: p.PIN, TouchPolicy: p.Touch})
+	info, err := t.Card.Import(ctx, ref, key, piv.ImportOptions{PINPolicy: p.PIN, TouchPolicy: p.Touch})
+	return t.complete(ctx, info, err)
+}
+
+// complete asks the card for the policies that it gave a new key by itself:
+// CKA_ALWAYS_AUTHENTICATE must be true. Where it does not tell, the standard's
+// default for the slot is what a key without metadata is taken for later on.
+func (t *pivToken) complete(ctx context.Context, info card.KeyInfo, err error) (card.KeyInfo, error) {
+	if err != nil || info.PINPolicy != card.PINUnknown {
+		return info, err
+	}
+	if asked, err := t.Key(ctx, info.Ref); err == nil {
+		return asked, nil
+	}
+	if s, ok := piv.SlotByName(string(info.Ref)); ok {
+		info.PINPolicy = s.PINPolicy
+	}
+	return info, nil
 }
 
 // PutCertificate stores a certificate, compressed where it would not fit

@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -111,13 +112,20 @@ static int copy_file(int from, int to)
 static CK_FUNCTION_LIST_3_2 *load_copy(void)
 {
 	CK_FUNCTION_LIST_3_2 *list = NULL;
-	char path[64];
+	/* The loader knows a library by its name before it looks at the file, and the
+	 * name must not be that of a copy that a parent loaded from a descriptor of
+	 * the same number: each generation has one more slash in it. */
+	static unsigned generation;
+	char path[1024] = "/proc/self/fd", slashes[900];
 	int mine, from = source(&mine);
+	unsigned n = ++generation % sizeof slashes;
 	if (from < 0)
 		return NULL;
 	int to = memfd_create("cardbridge-pkcs11.so", MFD_CLOEXEC);
 	if (to >= 0 && copy_file(from, to) == 0) {
-		snprintf(path, sizeof path, "/proc/self/fd/%d", to);
+		memset(slashes, '/', n);
+		slashes[n] = 0;
+		snprintf(path, sizeof path, "/proc/self/fd/%s%d", slashes, to);
 		void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 		CK_FUNCTION_LIST_3_2 *(*functions)(void) = handle ? (CK_FUNCTION_LIST_3_2 * (*)(void)) dlsym(handle, "cardbridge_functions") : NULL;
 		if (functions)
