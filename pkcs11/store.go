@@ -181,7 +181,7 @@ func storePublic(t *token, _ AdminToken, _ session.State, template Template, key
 	if err != nil {
 		return nil, err
 	}
-	if err := t.readKeys([]KeySlot{s}); err != nil {
+	if err := t.read([]KeySlot{s}, nil); err != nil {
 		return nil, err
 	}
 	info := t.keyInfo(s.Ref)

@@ -35,6 +35,9 @@ type Token interface {
 	// card.
 	DataObjects() []DataObject
 
+	// Together runs f in one transaction; the methods that f calls with its
+	// context take part in it.
+	Together(ctx context.Context, f func(context.Context) error) error
 	// Identity tells who the card is; card.ErrNoApplet where it has no such
 	// applet.
 	Identity(ctx context.Context) (card.Identity, error)

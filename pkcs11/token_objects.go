@@ -331,21 +331,11 @@ func (t *token) prefetch(template Template) error {
 			}
 		}
 	}
-	if err := t.readKeys(keys); err != nil {
-		return err
+	var certs []KeySlot
+	if wants(ck.CKO_CERTIFICATE) {
+		certs = labelled(slots, certificateLabel)
 	}
-	if !wants(ck.CKO_CERTIFICATE) {
-		return nil
-	}
-	certs := labelled(slots, certificateLabel)
-	if len(certs) > fewKeys {
-		// Which of the many slots have certificates is best learned from the keys.
-		if err := t.readKeys(certs); err != nil {
-			return err
-		}
-		certs = slices.DeleteFunc(slices.Clone(certs), func(s KeySlot) bool { return t.keyInfo(s.Ref) == nil && s.ID > mainSlots })
-	}
-	return t.readCertificates(certs)
+	return t.read(keys, certs)
 }
 
 // mainSlots are the key slots whose certificate is looked for even where there

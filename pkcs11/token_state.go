@@ -143,18 +143,56 @@ func (t *token) slotByID(id []byte) (KeySlot, bool) {
 // are read together.
 const fewKeys = 2
 
-// readKeys makes sure that the keys in these slots are known.
-func (t *token) readKeys(slots []KeySlot) error {
-	t.reading.Lock()
-	defer t.reading.Unlock()
-	missing := slices.DeleteFunc(slices.Clone(slots), func(s KeySlot) bool {
-		t.mu.Lock()
-		defer t.mu.Unlock()
+// unreadKeys are those of the slots whose key is not known yet.
+func (t *token) unreadKeys(slots []KeySlot) []KeySlot {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(slots), func(s KeySlot) bool {
 		_, read := t.keys[s.Ref]
 		return read || t.all
 	})
+}
+
+// unreadCertificates are those of the slots whose certificate is not known yet.
+func (t *token) unreadCertificates(slots []KeySlot) []KeySlot {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(slots), func(s KeySlot) bool {
+		_, read := t.certs[s.Ref]
+		return read
+	})
+}
+
+// read makes sure that these keys and certificates are known, in one
+// transaction if there is anything to read. Which of many slots have
+// certificates is learned from the keys: without a key, only the main slots are
+// looked at.
+func (t *token) read(keys, certs []KeySlot) error {
+	t.reading.Lock()
+	defer t.reading.Unlock()
+	many := len(certs) > fewKeys
+	if many {
+		keys = append(slices.Clone(keys), certs...)
+	}
+	unread := func() []KeySlot {
+		return slices.DeleteFunc(t.unreadCertificates(certs), func(s KeySlot) bool {
+			return many && s.ID > mainSlots && t.keyInfo(s.Ref) == nil
+		})
+	}
+	if len(t.unreadKeys(keys)) == 0 && len(unread()) == 0 {
+		return nil
+	}
+	return t.card.Together(t.ctx, func(ctx context.Context) error {
+		if err := t.readKeys(ctx, t.unreadKeys(keys)); err != nil {
+			return err
+		}
+		return t.readCertificates(ctx, unread())
+	})
+}
+
+func (t *token) readKeys(ctx context.Context, missing []KeySlot) error {
 	if len(missing) > fewKeys {
-		infos, err := t.card.Keys(t.ctx)
+		infos, err := t.card.Keys(ctx)
 		if err != nil {
 			return err
 		}
@@ -167,7 +205,7 @@ func (t *token) readKeys(slots []KeySlot) error {
 		return nil
 	}
 	for _, s := range missing {
-		info, err := t.card.Key(t.ctx, s.Ref)
+		info, err := t.card.Key(ctx, s.Ref)
 		if err != nil && !errors.Is(err, card.ErrNotFound) {
 			return err
 		}
@@ -180,18 +218,9 @@ func (t *token) readKeys(slots []KeySlot) error {
 	return nil
 }
 
-// readCertificates makes sure that the certificates in these slots are known.
-func (t *token) readCertificates(slots []KeySlot) error {
-	t.reading.Lock()
-	defer t.reading.Unlock()
-	for _, s := range slots {
-		t.mu.Lock()
-		_, read := t.certs[s.Ref]
-		t.mu.Unlock()
-		if read {
-			continue
-		}
-		der, err := t.card.Certificate(t.ctx, s.Ref)
+func (t *token) readCertificates(ctx context.Context, missing []KeySlot) error {
+	for _, s := range missing {
+		der, err := t.card.Certificate(ctx, s.Ref)
 		switch {
 		case errors.Is(err, card.ErrNotFound):
 			der = nil
@@ -209,7 +238,7 @@ func (t *token) readCertificates(slots []KeySlot) error {
 	return nil
 }
 
-// dropKey forgets what was read of a slot after it was written to.
+// drop forgets what was read of a slot after it was written to.
 func (t *token) drop(ref card.KeyRef) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -215,6 +215,8 @@ func TestManagementKey(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			conn := newSoft(t, name)
 			c := admin(t, conn)
+			_, err := c.Identity(ctx) // so that c knows its card again
+			ok(t, err)
 			for alg, key := range keys {
 				err := c.SetManagementKey(ctx, alg, sec(key), ManagementKeyOptions{})
 				if name == "yubikey-4" && alg != TripleDES {

@@ -167,6 +167,10 @@ func (x *tx) metadata(ref byte) (elements, error) {
 			return nil, err
 		}
 	}
+	if len(b) == 0 && x.ours { // Nitrokey 3
+		x.c.facts.metadata = no
+		return nil, errNoMetadata
+	}
 	es, err := parse(b)
 	if err != nil {
 		return nil, fmt.Errorf("GET METADATA: %w", err)

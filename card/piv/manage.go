@@ -154,8 +154,11 @@ func (c *Card) Reset(ctx context.Context) error {
 		if err := x.selectApplet(); err != nil {
 			return struct{}{}, err
 		}
-		if !x.row().HasImport {
+		if !x.row().HasReset {
 			return struct{}{}, fmt.Errorf("%w: a factory reset is not part of the standard", card.ErrUnsupported)
+		}
+		if err := x.sameCard(); err != nil {
+			return struct{}{}, err
 		}
 		c.forgetSecrets()
 		c.content, c.state.verified, c.state.admin = content{}, false, false

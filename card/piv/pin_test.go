@@ -254,11 +254,25 @@ func TestAnotherCard(t *testing.T) {
 			conn.epoch++
 			conn.sent()
 			_, err = c.PrivateKey(ctx, k, UseOptions{}).Sign(nil, helloDigest[:], crypto.SHA256)
-			if !errors.Is(err, card.ErrLoginRequired) {
+			if !errors.Is(err, apdu.ErrRemoved) {
+				t.Fatal(err)
+			}
+			// Nor does it get what was typed, or done, for the first one.
+			conn.soft = newSoft(t, name).soft
+			conn.epoch++
+			if _, err := c.Identity(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.Generate(ctx, "9a", GenerateOptions{Algorithm: card.P256}); !errors.Is(err, card.ErrAdminRequired) {
+				t.Fatal(err)
+			}
+			conn.soft = newSoft(t, name).soft
+			conn.epoch++
+			if _, err := c.PrivateKey(ctx, k, UseOptions{PIN: sec(factoryPIN)}).Sign(nil, helloDigest[:], crypto.SHA256); !errors.Is(err, apdu.ErrRemoved) {
 				t.Fatal(err)
 			}
 			if pinsSent(conn) != 0 {
-				t.Fatal("the PIN went to the other card")
+				t.Fatal("the PIN went to another card")
 			}
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"cardbridge/apdu"
@@ -30,10 +31,12 @@ func (c *Card) PrivateKey(ctx context.Context, info card.KeyInfo, o UseOptions) 
 }
 
 type privateKey struct {
-	c     *Card
-	ctx   context.Context
+	c   *Card
+	ctx context.Context
+	o   UseOptions
+
+	mu    sync.Mutex
 	known card.KeyInfo
-	o     UseOptions
 }
 
 var (
@@ -42,10 +45,20 @@ var (
 )
 
 // Info is what is known of the key so far.
-func (k *privateKey) Info() card.KeyInfo { return k.known }
+func (k *privateKey) Info() card.KeyInfo {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.known
+}
+
+func (k *privateKey) learn(info card.KeyInfo) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.known = info
+}
 
 // Public is nil where the card cannot tell, or was not yet asked.
-func (k *privateKey) Public() crypto.PublicKey { return k.known.Public }
+func (k *privateKey) Public() crypto.PublicKey { return k.Info().Public }
 
 // A job is what goes into a private key, and what is made of what comes out.
 type job struct {
@@ -56,7 +69,8 @@ type job struct {
 
 // do has the key work on what prepare makes once the key is known.
 func (k *privateKey) do(what string, prepare func(card.KeyInfo, AlgorithmRow) (job, error)) ([]byte, error) {
-	s, err := slotOf(k.known.Ref)
+	known := k.Info()
+	s, err := slotOf(known.Ref)
 	if err != nil {
 		return nil, err
 	}
@@ -65,9 +79,9 @@ func (k *privateKey) do(what string, prepare func(card.KeyInfo, AlgorithmRow) (j
 		info card.KeyInfo
 	}
 	n := need{what: what + " with key " + string(s.Ref), again: true}
-	n.login = k.usesLogin(k.known)
+	n.login = k.usesLogin(known)
 	r, err := run(k.ctx, k.c, n, func(x *tx) (result, error) {
-		info := k.known
+		info, err := known, error(nil)
 		if info.Algorithm == "" {
 			if info, err = x.key(s); err != nil {
 				return result{}, err
@@ -96,7 +110,7 @@ func (k *privateKey) do(what string, prepare func(card.KeyInfo, AlgorithmRow) (j
 	if err != nil {
 		return nil, err
 	}
-	k.known = r.info
+	k.learn(r.info)
 	return r.out, nil
 }
 
