@@ -92,9 +92,13 @@ func (p *Terminal) AwaitThat(what string, is func(shown string) bool) {
 	p.t.Helper()
 	end := time.NewTimer(patience)
 	defer end.Stop()
+	// The terminal's settings change without anything being shown.
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
 	for !is(p.Shown()) {
 		select {
 		case <-p.change:
+		case <-look.C:
 		case <-end.C:
 			p.t.Fatalf("the terminal never showed %s but %q", what, p.Shown())
 		}
