@@ -79,6 +79,7 @@ openssl pkeyutl -encrypt does. It is as long as the key's modulus.`,
 						}
 						plain, err = key.Decrypt(rand.Reader, data, &rsa.OAEPOptions{Hash: h, Label: []byte(label)})
 					} else {
+						//lint:ignore SA1019 what was encrypted so must be read
 						plain, err = key.Decrypt(rand.Reader, data, &rsa.PKCS1v15DecryptOptions{})
 					}
 					return err
