@@ -2,9 +2,11 @@ package hwtest
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -48,6 +50,7 @@ func Build(t testing.TB, name, pkg string, flags ...string) string {
 		}
 		builds.dir, builds.done = dir, map[string]error{}
 	}
+	noteSources()
 	path := filepath.Join(builds.dir, name)
 	err, tried := builds.done[name]
 	if !tried {
@@ -62,6 +65,22 @@ func Build(t testing.TB, name, pkg string, flags ...string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// noteSources looks at every source file, so that go test does not take a run
+// from its cache that was about another program.
+func noteSources() {
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		return
+	}
+	root := strings.TrimSpace(string(out))
+	_ = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && strings.HasSuffix(path, ".go") {
+			_, err = os.Stat(path) // this is what go test notes
+		}
+		return err
+	})
 }
 
 func removeBuilds() {

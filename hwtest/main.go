@@ -18,6 +18,13 @@ var cannot string
 // Main is what a test package's TestMain calls: it runs the tests within the
 // namespaces, looks for secrets in what they left behind, and exits.
 func Main(m *testing.M) {
+	if order := os.Getenv(disturb); order != "" {
+		if err := disturbForever(order); err != nil {
+			fmt.Fprintln(os.Stderr, "hwtest: disturbing:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	switch {
 	case os.Getenv(inside) != "":
 		if err := arrange(); err != nil {

@@ -137,4 +137,3 @@ func until(ctx context.Context, condition func() bool) error {
 	}
 	return nil
 }
-

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,15 +104,8 @@ func (r *Rig) Try(t testing.TB, c Command) Result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(r.ctx, patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
-	dieWithUs(cmd)
-	cmd.Env = append(r.Environment(), c.Env...)
-	cmd.Dir = c.Dir
-	if cmd.Dir == "" {
-		cmd.Dir = r.dir
-	}
+	cmd := r.command(ctx, c)
 	cmd.Stdin = strings.NewReader(c.Stdin)
-	cmd.WaitDelay = time.Second
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	start := time.Now()
@@ -146,6 +140,54 @@ func (r *Rig) Do(t testing.TB, c Command) Result {
 		t.Fatalf("%s\nended with %d\n%s%s", strings.Join(c.Args, " "), result.Code, result.Out, result.Err)
 	}
 	return result
+}
+
+// Talk starts a command that goes on until the end of the test, and gives what
+// to write to it and read from it. What it writes is kept like Try's.
+func (r *Rig) Talk(t testing.TB, c Command) (stdin io.WriteCloser, stdout io.Reader) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(r.ctx)
+	cmd := r.command(ctx, c)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stderr, copied bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("%s: %v", c.Args[0], err)
+	}
+	watchdog := time.AfterFunc(patience, cancel)
+	t.Cleanup(func() {
+		watchdog.Stop()
+		stdin.Close() //nolint:errcheck // it may be closed
+		cancel()
+		cmd.Wait() //nolint:errcheck // it was killed, or not
+		name := filepath.Base(c.Args[0])
+		Keep(t, name+".out", copied.Bytes())
+		Keep(t, name+".err", stderr.Bytes())
+		if t.Failed() && stderr.Len() > 0 {
+			t.Logf("%s: %s", name, stderr.Bytes())
+		}
+	})
+	return stdin, io.TeeReader(out, &copied)
+}
+
+// command prepares a program for the rig.
+func (r *Rig) command(ctx context.Context, c Command) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
+	dieWithUs(cmd)
+	cmd.Env = append(r.Environment(), c.Env...)
+	cmd.Dir = c.Dir
+	if cmd.Dir == "" {
+		cmd.Dir = r.dir
+	}
+	cmd.WaitDelay = time.Second
+	return cmd
 }
 
 // Script runs a shell script of the test package, which must succeed. It stops

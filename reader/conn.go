@@ -313,9 +313,15 @@ func (c *Conn) Close() error {
 	c.mu.Unlock()
 	select {
 	case c.lane <- struct{}{}:
-		c.clean()
+		c.release()
 		<-c.lane
-	default: // whoever has the lane cleans up
+	default:
+		// Whoever has the lane cleans up, unless that is done already.
+		go func() {
+			c.lane <- struct{}{}
+			c.release()
+			<-c.lane
+		}()
 	}
 	return nil
 }

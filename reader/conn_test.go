@@ -95,7 +95,13 @@ func TestConnRecoversBetweenTransactions(t *testing.T) {
 		{"card removed", func(f *fakePCSC, r *fakeReader) { f.remove(r) }, []error{apdu.ErrRemoved, NoSmartcard}},
 		{"reader removed", func(f *fakePCSC, r *fakeReader) { f.removeReader(r) }, []error{apdu.ErrRemoved, UnknownReader}},
 		{"reader back", func(f *fakePCSC, r *fakeReader) { f.removeReader(r); f.addReader(testReader, newFakeCard()) }, nil},
-		{"service restarted", func(f *fakePCSC, r *fakeReader) { f.stop(); r.removed = true; f.readers = nil; f.start(); f.addReader(testReader, newFakeCard()) }, nil},
+		{"service restarted", func(f *fakePCSC, r *fakeReader) {
+			f.stop()
+			r.removed = true
+			f.readers = nil
+			f.start()
+			f.addReader(testReader, newFakeCard())
+		}, nil},
 		{"service stopped", func(f *fakePCSC, _ *fakeReader) { f.stop() }, []error{ErrService, NoService}},
 		{"card mute", func(f *fakePCSC, r *fakeReader) { f.remove(r); r.mute = true; f.insert(r, newFakeCard()) }, []error{apdu.ErrNoAnswer, UnresponsiveCard}},
 	} {
@@ -149,6 +155,7 @@ func TestConnFailsInsideATransaction(t *testing.T) {
 		}, []error{apdu.ErrRemoved}},
 		{"reader removed", func(f *fakePCSC, r *fakeReader) error { f.removeReader(r); return NotTransacted }, []error{apdu.ErrRemoved}},
 		{"no answer", func(*fakePCSC, *fakeReader) error { return NotTransacted }, []error{apdu.ErrNoAnswer, NotTransacted}},
+		{"service ended, which the driver calls failed", func(f *fakePCSC, _ *fakeReader) error { f.stop(); return NotTransacted }, []error{apdu.ErrReset, NoService}},
 		{"service ended", func(f *fakePCSC, _ *fakeReader) error { f.stop(); return CommError }, []error{apdu.ErrReset, CommError}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

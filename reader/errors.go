@@ -155,8 +155,9 @@ func wire(err error) error {
 	switch {
 	case gone(err):
 		return apdu.ErrRemoved
-	case isCode(err, ResetCard), lost(err):
-		// With the service went the power of the card, or at least its session.
+	case isCode(err, ResetCard, ProtoMismatch), lost(err):
+		// pcscd has no protocol for a card that another program is just
+		// resetting. With the service went the power of the card, or at least its session.
 		return apdu.ErrReset
 	default:
 		return apdu.ErrNoAnswer

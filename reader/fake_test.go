@@ -40,14 +40,14 @@ func (f *fakePCSC) injected(name string) error {
 }
 
 type fakeReader struct {
-	name     string
-	card     *fakeCard
-	counter  uint16
-	holder   *fakeHandle // in a transaction
+	name      string
+	card      *fakeCard
+	counter   uint16
+	holder    *fakeHandle // in a transaction
 	exclusive bool
-	mute     bool
-	control  func(code uint32) ([]byte, error)
-	removed  bool
+	mute      bool
+	control   func(code uint32) ([]byte, error)
+	removed   bool
 }
 
 type fakeCard struct {
@@ -260,6 +260,9 @@ func (s *fakeSession) GetStatusChange(states []readerState, timeout time.Duratio
 		return err
 	}
 	f := s.f
+	if len(states) > 16 { // PCSCLITE_MAX_READERS_CONTEXTS
+		return InvalidParameter
+	}
 	for _, st := range states {
 		if st.Reader == pnpReader && f.pnp {
 			continue
@@ -477,6 +480,8 @@ func (h *fakeHandle) Disconnect() error {
 	if !h.closed {
 		h.closed = true
 		h.s.f.handles--
+		close(h.s.f.changed) // the reader is no longer in use
+		h.s.f.changed = make(chan struct{})
 	}
 	return h.s.up()
 }

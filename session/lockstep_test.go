@@ -22,7 +22,7 @@ type pair struct {
 
 // staleHandle was valid once and must never be again.
 type staleHandle struct {
-	app     int
+	app, id int
 	session session.SessionHandle
 	object  session.ObjectHandle
 }
@@ -109,7 +109,7 @@ func (x *pair) bury(before []model.Handle) {
 		if slices.ContainsFunc(after, func(now model.Handle) bool { return now.ID == h.ID }) {
 			continue
 		}
-		s := staleHandle{app: h.App}
+		s := staleHandle{app: h.App, id: max(h.ID, -h.ID)}
 		if h.ID < 0 {
 			s.session = x.p.sessions[h.App][-h.ID]
 			delete(x.p.sessions[h.App], -h.ID)
@@ -143,10 +143,10 @@ func (x *pair) agreeSession(s *model.Session) error {
 	a, h := x.p.apps[s.App], x.p.sessions[s.App][s.ID]
 	info, err := a.SessionInfo(h)
 	if err != nil {
-		return fmt.Errorf("s%d: %w", s.ID, err)
+		return x.differ(model.Command{App: s.App, Verb: "info", Session: s.ID}, "CKR_OK", err)
 	}
 	if info.State.String() != x.w.State(s) || int(info.Slot) != s.Slot || info.State.ReadWrite() != s.RW {
-		return fmt.Errorf("s%d: is %v at slot %d, must be %s", s.ID, info.State, info.Slot, x.w.State(s))
+		return x.differ(model.Command{App: s.App, Verb: "info", Session: s.ID, Kind: infoWord(x.w.State(s))}, "CKR_OK", info)
 	}
 	for _, handle := range x.w.Handles {
 		if handle.App != s.App {
@@ -154,7 +154,7 @@ func (x *pair) agreeSession(s *model.Session) error {
 		}
 		want := x.w.Do(model.Command{App: s.App, Verb: "read", Session: s.ID, Handle: handle.ID})
 		if _, err := a.Object(h, x.p.handles[s.App][handle.ID]); session.Code(err).Name() != want.Code {
-			return fmt.Errorf("s%d reads h%d: got %v, must be %s", s.ID, handle.ID, err, want.Code)
+			return x.differ(model.Command{App: s.App, Verb: "read", Session: s.ID, Handle: handle.ID}, want.Code, err)
 		}
 	}
 	active, err := a.Active(h)
@@ -168,7 +168,7 @@ func (x *pair) agreeSession(s *model.Session) error {
 	slices.Sort(names)
 	slices.Sort(want)
 	if err != nil || !slices.Equal(names, want) {
-		return fmt.Errorf("s%d: active are %v (%v), must be %v", s.ID, names, err, want)
+		return x.differ(activeProbe(s, names, want), probeCode(names, want), names)
 	}
 	// No other application can use the number, unless it has a session of its own by it (S22).
 	for app := range x.p.apps {
@@ -196,7 +196,7 @@ func (x *pair) agreeStale() error {
 		a := x.p.apps[s.app]
 		if s.session != 0 && !x.owns(s.app, s.session) {
 			if _, err := a.SessionInfo(s.session); session.Code(err) != session.CKR_SESSION_HANDLE_INVALID {
-				return fmt.Errorf("closed session %d: %v", s.session, err)
+				return x.differ(model.Command{App: s.app, Verb: "info", Session: s.id}, "CKR_SESSION_HANDLE_INVALID", err)
 			}
 		}
 		if s.object == 0 || x.ownsObject(s.app, s.object) {
@@ -207,7 +207,7 @@ func (x *pair) agreeStale() error {
 				continue
 			}
 			if _, err := a.Object(x.p.sessions[s.app][open.ID], s.object); session.Code(err) != session.CKR_OBJECT_HANDLE_INVALID {
-				return fmt.Errorf("stale object handle %d in s%d: %v", s.object, open.ID, err)
+				return x.differ(model.Command{App: s.app, Verb: "read", Session: open.ID, Handle: s.id}, "CKR_OBJECT_HANDLE_INVALID", err)
 			}
 			break
 		}
@@ -237,12 +237,48 @@ func (x *pair) agreeCards() error {
 			user = user || x.w.User(app, slot)
 			so = so || x.w.SO(app, slot)
 		}
-		c := x.p.cards[slot]
-		if c.loggedIn(session.CKU_USER) != user || c.loggedIn(session.CKU_SO) != so {
-			return fmt.Errorf("slot %d: the card's logins are %v, must be user %v, SO %v", slot, c.in, user, so)
+		for name, in := range map[string]bool{"user": user, "so": so} {
+			if x.p.cards[slot].loggedIn(users[name]) != in {
+				return x.differ(model.Command{Verb: "card", Slot: slot, Kind: name, How: inOut[in]}, "CKR_OK", !in)
+			}
 		}
 	}
 	return nil
+}
+
+var inOut = map[bool]string{true: "in", false: "out"}
+
+func infoWord(state string) string {
+	for word, name := range infoNames {
+		if name == state {
+			return word
+		}
+	}
+	return ""
+}
+
+// activeProbe is a command that shows which operations are active: a length query changes nothing.
+func activeProbe(s *model.Session, got, want []string) model.Command {
+	for _, kind := range append(got, want...) {
+		if slices.Contains(got, kind) != slices.Contains(want, kind) {
+			return model.Command{App: s.App, Verb: "query", Session: s.ID, Kind: kind, How: "works"}
+		}
+	}
+	return model.Command{App: s.App, Verb: "info", Session: s.ID}
+}
+
+func probeCode(got, want []string) string {
+	if len(got) > len(want) {
+		return "CKR_OPERATION_NOT_INITIALIZED"
+	}
+	return "CKR_OK"
+}
+
+// differ is a disagreement that only looking shows. The look becomes the script's last line, so that a replay looks too.
+func (x *pair) differ(look model.Command, code string, got any) error {
+	line := look.Line(model.Result{Code: code})
+	x.note(line)
+	return fmt.Errorf("%s: got %v", line, got)
 }
 
 // script is what was done, to be put into testdata.

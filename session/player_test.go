@@ -197,6 +197,11 @@ func (p *player) play(c model.Command, object int) (o outcome) {
 	case "remove":
 		p.m.Remove(slot)
 		p.cards[c.Slot].pulled()
+	case "card":
+		p.m.Wait()
+		if p.cards[c.Slot].loggedIn(users[c.Kind]) != (c.How == "in") {
+			o.err = fmt.Errorf("the card's %s is not logged %s", c.Kind, c.How)
+		}
 	case "final":
 		o.err = a.Close()
 		p.initialize(c.App)

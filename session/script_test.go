@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	"cardbridge/session/internal/model"
 )
 
+var script = flag.String("session.script", "", "one more script to play")
+
 // TestScripts plays every script in testdata: the worked example of section 6.6.7, some stories of our own, and each
 // disagreement with the model that was ever found. A script begins with the number of applications and the slots (with
 // limits of sessions and R/W sessions, if any); then each line is a command, an arrow, and what the caller must get.
@@ -20,6 +23,9 @@ func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no scripts", err)
+	}
+	if *script != "" {
+		files = append(files, *script)
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
@@ -93,9 +99,15 @@ func (s *scriptPlayer) step(line string) error {
 		return fmt.Errorf("got %v", got.err)
 	}
 	if got.session != 0 {
+		if !s.fresh(c.App, "session", uint64(got.session)) {
+			return fmt.Errorf("session handle %d again", got.session)
+		}
 		s.sessions[c.App][c.Session] = got.session
 	}
 	if got.handle != 0 {
+		if !s.fresh(c.App, "object", uint64(got.handle)) {
+			return fmt.Errorf("object handle %d again", got.handle)
+		}
 		s.handles[c.App][c.Handle] = got.handle
 	}
 	return s.found(c, want, got)
@@ -127,6 +139,9 @@ func (s *scriptPlayer) found(c model.Command, want model.Result, got outcome) er
 			if h == left[i].handle {
 				return fmt.Errorf("h%d is h%d", id, name)
 			}
+		}
+		if !s.fresh(c.App, "object", uint64(left[i].handle)) {
+			return fmt.Errorf("object handle %d again", left[i].handle)
 		}
 		names[id] = left[i].handle
 	}

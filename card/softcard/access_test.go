@@ -152,3 +152,19 @@ func TestPINAlwaysChained(t *testing.T) {
 		t.Errorf("the second: %04X", sw)
 	}
 }
+
+// The two objects that stand for themselves are written as themselves.
+func TestBareObjects(t *testing.T) {
+	h := newHost(t, "nist")
+	h.want("00DB3FFF05 7F61020101", 0x6982)
+	h.admin()
+	h.want("00DB3FFF05 7F61020101", 0x9000)
+	if got := h.want("00CB3FFF04 5C027F61 00", 0x9000); !bytes.Equal(got, unhex("7F61020101")) {
+		t.Errorf("%X", got)
+	}
+	h.want("00DB3FFF06 7E0453020101", 0x9000)
+	if got := h.want("00CB3FFF03 5C017E 00", 0x9000); !bytes.Equal(got, unhex("7E0453020101")) {
+		t.Errorf("%X", got)
+	}
+	h.want("00DB3FFF04 53020101", 0x6A80)
+}

@@ -42,9 +42,10 @@ func runNothing(*request) ([]byte, uint16) { return nil, swNoInstruction }
 
 func managerTemplate(*request) []byte { return makeTLV(0x6F, makeTLV(0x84, aidManager), makeTLV(0xA5)) }
 
-// selectApplication is SELECT, §3.1.1. An AID that the card does not have changes nothing. Selecting PIV while it is selected
-// changes nothing either on a card that follows the standard; on others it drops what was verified, as selecting any other
-// application does everywhere.
+// selectApplication is SELECT, §3.1.1. On a card that follows the standard, selecting PIV while it is selected changes nothing,
+// nor does an AID that the card does not have. On YubiKeys the first drops what was verified, and the second leaves no
+// application selected (both seen by OpenSC's author: OpenSC issues 624 and 1243). Selecting any other application drops it
+// everywhere.
 func (r *request) selectApplication() ([]byte, uint16) {
 	if r.cmd.p1 != 0x04 || r.cmd.p2 != 0x00 && r.cmd.p2 != 0x0C {
 		return nil, swBadP1P2
@@ -62,6 +63,9 @@ func (r *request) selectApplication() ([]byte, uint16) {
 			return nil, swOK
 		}
 		return app.about(r), swOK
+	}
+	if !r.personality().keepOnSelect {
+		r.power().deselect()
 	}
 	return nil, swNotFound
 }

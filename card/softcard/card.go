@@ -17,6 +17,7 @@ type Card struct {
 	store    store
 	powered  bool
 	removed  bool
+	removals int
 	closed   bool
 	change   chan struct{} // closed, and another made, when the card is removed, inserted or closed
 	count    int
@@ -41,11 +42,11 @@ func WithFaults(plan Plan) Option { return func(c *Card) { c.faults.set(plan) } 
 
 // Open inserts the card of a state file, powered.
 func Open(path string, opts ...Option) (*Card, error) {
-	c := &Card{store: store{path: path}, touch: TouchAfter(0), powered: true, change: make(chan struct{})}
-	if err := c.store.refresh(); err != nil {
+	s, err := openStore(path)
+	if err != nil {
 		return nil, err
 	}
-	c.personality = c.store.personality
+	c := &Card{store: s, personality: s.personality, touch: TouchAfter(0), powered: true, change: make(chan struct{})}
 	for _, o := range opts {
 		o(c)
 	}
@@ -96,6 +97,7 @@ func (c *Card) Remove() { c.interrupted(c.remove) }
 func (c *Card) remove() {
 	c.reset()
 	c.removed = true
+	c.removals++
 	c.changed()
 }
 
@@ -177,10 +179,8 @@ func (c *Card) waiting() (context.Context, func()) {
 
 // interrupted runs f between exchanges, and has one that waits (for a touch, or because a fault says so) wait no longer.
 func (c *Card) interrupted(f func()) {
+	c.interrupt()
 	c.waitMu.Lock()
-	if c.wake != nil {
-		c.wake()
-	}
 	if c.back != nil {
 		c.back.Stop()
 		c.back = nil
@@ -189,6 +189,15 @@ func (c *Card) interrupted(f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f()
+}
+
+// interrupt ends a wait within the exchange under way, if there is one.
+func (c *Card) interrupt() {
+	c.waitMu.Lock()
+	defer c.waitMu.Unlock()
+	if c.wake != nil {
+		c.wake()
+	}
 }
 
 func sleep(ctx context.Context, d time.Duration) {

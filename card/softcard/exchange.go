@@ -183,9 +183,11 @@ func (r *request) state() *state             { return r.card.store.state }
 func (r *request) personality() *personality { return r.card.store.personality }
 func (r *request) power() *powerUp           { return &r.card.power }
 
-// change has f work on the newest state and keeps it if f says so.
+// change has f work on the newest state and keeps it if f says so. What cannot be kept ends the session: nothing may be
+// granted that was not written.
 func (r *request) change(f func(s *state) (keep bool)) {
 	if err := r.card.store.change(func() bool { return f(r.card.store.state) }); err != nil {
 		r.err = err
+		r.card.reset()
 	}
 }

@@ -10,7 +10,7 @@ func (p *personality) discovery() []byte {
 var nonFederal = mustHex("D4E739DA739CED39CE739D836858210842108421C84210C3EB")
 
 // issue gives the card what an issuer writes on every one: CHUID (part 1 table 9) and CCC (table 8).
-func (s *state) issue(*personality) error {
+func (s *state) issue() {
 	guid := randomBytes(16)
 	guid[6], guid[8] = guid[6]&0x0F|0x40, guid[8]&0x3F|0x80 // RFC 4122 version 4
 
@@ -43,5 +43,4 @@ func (s *state) issue(*personality) error {
 		ccc = appendTLV(ccc, field.tag, field.value)
 	}
 	s.Objects[objCCC] = ccc
-	return nil
 }

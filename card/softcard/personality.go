@@ -55,7 +55,7 @@ type personality struct {
 	globalPIN          byte          // PIN usage policy in the discovery object; 0: no discovery object
 	globalPINPrimary   byte          // its second byte
 	strictPIN          bool          // a PIN that is no PIN by §2.4.3 is 6A80 and costs no try
-	keepOnSelect       bool          // §3.1.1: selecting PIV again leaves what was verified
+	keepOnSelect       bool          // §3.1.1: selecting PIV again, or what is not there, leaves what was verified
 	hideAbsent         bool          // an absent object that would need the PIN is 6982, not 6A82
 	anyObject          bool          // PUT DATA may make objects that the standard does not name
 	issued             bool          // comes with CHUID and CCC, as an issued card does

@@ -118,9 +118,7 @@ func newState(p *personality) (*state, error) {
 		s.GlobalPIN = &global
 	}
 	if p.issued {
-		if err := s.issue(p); err != nil {
-			return nil, err
-		}
+		s.issue()
 	}
 	if p.has(featAttest) {
 		if err := s.makeAttestationKey(p); err != nil {

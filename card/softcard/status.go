@@ -6,7 +6,6 @@ const (
 	swMoreData       uint16 = 0x6100 // + bytes left, 00 for 256 and more
 	swTriesLeft      uint16 = 0x63C0 // + tries, at most 15
 	swFailed         uint16 = 0x6400
-	swMemory         uint16 = 0x6581
 	swLength         uint16 = 0x6700
 	swNoChannel      uint16 = 0x6881
 	swNoSecureMsg    uint16 = 0x6882

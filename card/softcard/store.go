@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // A store is the state file and what was last read of it. Readers need no lock, for a file is only ever replaced whole; who
@@ -40,6 +41,13 @@ func Create(path, personality string) error {
 	return nil
 }
 
+// settled is how old a file must be for its time and number to tell it from the next: clocks of file systems tick every few
+// milliseconds, and the number of a file that was replaced is soon another's.
+const settled = 50 * time.Millisecond
+
+// stateMax is far more than any card's memory takes.
+const stateMax = 4 << 20
+
 // refresh reads the file if it is not the one that was read last.
 func (s *store) refresh() error {
 	info, err := os.Stat(s.path)
@@ -48,6 +56,9 @@ func (s *store) refresh() error {
 	}
 	if s.seen != nil && os.SameFile(info, s.seen) && info.ModTime().Equal(s.seen.ModTime()) && info.Size() == s.seen.Size() {
 		return nil
+	}
+	if !info.Mode().IsRegular() || info.Size() > stateMax {
+		return fmt.Errorf("softcard: %s is not a software card: it is no file, or a very large one", s.path)
 	}
 	b, err := os.ReadFile(s.path)
 	if err != nil {
@@ -58,6 +69,9 @@ func (s *store) refresh() error {
 		return fmt.Errorf("softcard: cannot use %s as a card: %w; it was left as it is: bring back a copy, or create a card under another name", s.path, err)
 	}
 	s.seen, s.state, s.personality = info, st, p
+	if time.Since(info.ModTime()) < settled {
+		s.seen = nil
+	}
 	return nil
 }
 
@@ -79,15 +93,21 @@ func (s *store) change(f func() (keep bool)) error {
 	if err == nil {
 		err = replace(s.path, b)
 	}
+	s.seen = nil // read again: it is a new file, or what is in memory was not kept
 	if err != nil {
-		s.seen = nil // what is in memory was not kept: read it again
 		return fmt.Errorf("softcard: writing %s: %w", s.path, err)
 	}
-	s.seen, err = os.Stat(s.path)
-	if err != nil {
-		s.seen = nil
-	}
 	return nil
+}
+
+// openStore reads the state file. A symbolic link is followed once, here, for all who come by different names to meet at one
+// lock.
+func openStore(path string) (store, error) {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	s := store{path: path}
+	return s, s.refresh()
 }
 
 // lockPath is a file of its own beside the state file, since replacing a file takes a lock on it away.
@@ -112,9 +132,6 @@ func writeTemp(path string, b []byte) (name string, err error) {
 
 // replace puts b in the place of the file in one step.
 func replace(path string, b []byte) error {
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
-	}
 	name, err := writeTemp(path, b)
 	if err != nil {
 		return err

@@ -97,6 +97,9 @@ func TestUnusableState(t *testing.T) {
 			t.Errorf("%s: the file was changed", name)
 		}
 	}
+	if _, err := Open(t.TempDir()); err == nil {
+		t.Error("a folder was opened as a card")
+	}
 	if _, err := Open(filepath.Join(t.TempDir(), "nothing")); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
@@ -119,22 +122,25 @@ func TestStateGoesBad(t *testing.T) {
 	}
 }
 
-// Nothing is answered that was not kept.
+// Nothing is answered, or granted, that was not kept.
 func TestCannotWrite(t *testing.T) {
-	if os.Getuid() == 0 || runtime.GOOS == "windows" {
-		t.Skip("needs a folder that this user cannot write to")
-	}
 	h := newHost(t, "nist")
 	h.want(verifyBad, 0x63C2)
-	if err := os.Chmod(filepath.Dir(h.path), 0o500); err != nil {
+	if err := os.Remove(lockPath(h.path)); err != nil {
 		t.Fatal(err)
 	}
-	defer os.Chmod(filepath.Dir(h.path), 0o700) // for the clean-up
-	if _, err := h.card.Transmit(unhex(verifyBad)); err == nil {
-		t.Error("a try was answered that cannot have been counted")
+	if err := os.Mkdir(lockPath(h.path), 0o700); err != nil { // nothing that can be locked
+		t.Fatal(err)
 	}
-	if pin, _ := h.card.Tries(); pin != 2 {
-		t.Errorf("%d tries", pin)
+	for _, command := range []string{verifyBad, verifyGood} {
+		if _, err := h.card.Transmit(unhex(command)); err == nil || !strings.Contains(err.Error(), h.path) {
+			t.Errorf("a try was answered that cannot have been counted: %v", err)
+		}
+		if pin, _ := h.card.Tries(); pin != 2 {
+			t.Errorf("%d tries", pin)
+		}
+		h.want(selectPIV, 0x9000)
+		h.want(pinStatus, 0x63C2)
 	}
 }
 
@@ -150,6 +156,23 @@ func TestTwoCardsOneFile(t *testing.T) {
 	a.admin()
 	a.want("0047009A05 AC03800111", 0x9000)
 	b.want("00F7009A", 0x9000)
+}
+
+func TestSymbolicLink(t *testing.T) {
+	a := newHost(t, "nist")
+	link := filepath.Join(t.TempDir(), "link.json")
+	if err := os.Symlink(a.path, link); err != nil {
+		t.Skip(err)
+	}
+	b := &host{t: t, path: link}
+	b.card = b.insert()
+	b.want(selectPIV, 0x9000)
+	b.want(verifyBad, 0x63C2)
+	a.want(pinStatus, 0x63C2)
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link is no more: %v %v", info, err)
+	}
+	noLitter(t, link)
 }
 
 // Many processes on one file lose no count. This test's binary is those processes.

@@ -119,8 +119,14 @@ func TestWhatSelectDrops(t *testing.T) {
 		h.want(pinStatus, again)
 
 		h.want(verifyGood, 0x9000)
-		h.want("00A4040006 F0F1F2F3F4F5", 0x6A82) // an AID that is not there changes nothing
-		h.want(pinStatus, 0x9000)
+		h.want("00A4040006 F0F1F2F3F4F5", 0x6A82) // an AID that is not there
+		if p.keepOnSelect {
+			h.want(pinStatus, 0x9000)
+		} else {
+			h.want(pinStatus, 0x6D00)
+			h.want(selectPIV, 0x9000)
+			h.want(pinStatus, again)
+		}
 
 		h.admin()
 		h.want("00A4040008 A000000151000000", 0x9000)

@@ -26,18 +26,21 @@ const (
 // every 400 ms, to see it.
 const reinsertAfter = 600 * time.Millisecond
 
-// Run is the card behind pcscd: it speaks to vsmartcard's vpcd at addr until ctx ends, which is no error. A card that a fault
+// Run is the card behind pcscd: it speaks to vsmartcard's vpcd at addr until ctx ends, which is no error, or the card is closed
+// (ErrRemoved), pcscd goes away or the state file cannot be used. A card that a fault
 // plan or Remove took away leaves the reader and comes back with Insert; one that was reset or silent under a command leaves
 // it for a moment, since vpcd has no other way to say so.
 func (c *Card) Run(ctx context.Context, addr string) error {
 	for ctx.Err() == nil {
-		if !c.awaitInserted(ctx) {
+		insertion, ok := c.awaitInserted(ctx)
+		if !ok {
 			break
 		}
-		err := c.session(ctx, addr)
+		err := c.session(ctx, addr, insertion)
 		switch {
 		case ctx.Err() != nil:
-		case errors.Is(err, ErrRemoved) && c.isRemoved():
+		case c.isClosed():
+			return ErrRemoved
 		case errors.Is(err, ErrRemoved), errors.Is(err, ErrReset), errors.Is(err, ErrSilent):
 			sleep(ctx, reinsertAfter)
 		default:
@@ -48,7 +51,7 @@ func (c *Card) Run(ctx context.Context, addr string) error {
 }
 
 // session is one insertion.
-func (c *Card) session(ctx context.Context, addr string) error {
+func (c *Card) session(ctx context.Context, addr string, insertion int) error {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
@@ -60,14 +63,17 @@ func (c *Card) session(ctx context.Context, addr string) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	// Whatever ends the insertion closes the connection, and that ends a read that waits.
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	// Whatever ends the insertion closes the connection, and that ends a read that waits; so does a wait for a touch.
+	stop := context.AfterFunc(ctx, func() {
+		_ = conn.Close()
+		c.interrupt()
+	})
 	defer stop()
 	defer conn.Close() // reading has failed or the card is gone
-	gone := c.leaving(cancel)
-	defer gone()
+	unwatch := c.onRemoval(insertion, cancel)
+	defer unwatch()
 	err = c.serve(conn)
-	if c.isRemoved() {
+	if _, now := c.inserted(); now != insertion {
 		return ErrRemoved
 	}
 	return err
@@ -92,6 +98,9 @@ func (c *Card) serve(conn net.Conn) error {
 			if reply, err = c.Transmit(message); err != nil {
 				return err
 			}
+			if len(reply) == 0 {
+				return ErrSilent // vpcd hangs on an answer of no bytes
+			}
 		case message[0] == vpcdATR:
 			reply = c.ATR()
 		case message[0] == vpcdOff:
@@ -101,7 +110,7 @@ func (c *Card) serve(conn net.Conn) error {
 		case message[0] == vpcdReset:
 			c.Reset()
 		}
-		if reply == nil {
+		if len(reply) == 0 {
 			continue
 		}
 		if err := writeMessage(conn, reply); err != nil {
@@ -133,32 +142,29 @@ func writeMessage(conn net.Conn, message []byte) error {
 	return err
 }
 
-// awaitInserted waits for the card to be in its reader; false when ctx ended first.
-func (c *Card) awaitInserted(ctx context.Context) bool {
+// awaitInserted waits for the card to be in its reader, and says which insertion it is; not ok when ctx ended first.
+func (c *Card) awaitInserted(ctx context.Context) (insertion int, ok bool) {
 	for {
-		c.mu.Lock()
-		here, change := !c.removed, c.change
-		c.mu.Unlock()
+		change := c.nextChange()
+		here, insertion := c.inserted()
 		if here {
-			return ctx.Err() == nil
+			return insertion, ctx.Err() == nil
 		}
 		select {
 		case <-change:
 		case <-ctx.Done():
-			return false
+			return 0, false
 		}
 	}
 }
 
-// leaving calls f when the card is removed; the function it returns ends the watch.
-func (c *Card) leaving(f func()) func() {
+// onRemoval calls f when an insertion is over, even if the next has begun; what it returns ends the watch.
+func (c *Card) onRemoval(insertion int, f func()) (unwatch func()) {
 	done := make(chan struct{})
 	go func() {
 		for {
-			c.mu.Lock()
-			here, change := !c.removed && !c.closed, c.change
-			c.mu.Unlock()
-			if !here {
+			change := c.nextChange()
+			if _, now := c.inserted(); now != insertion || c.isClosed() {
 				f()
 				return
 			}
@@ -172,8 +178,22 @@ func (c *Card) leaving(f func()) func() {
 	return func() { close(done) }
 }
 
-func (c *Card) isRemoved() bool {
+// inserted tells whether the card is in its reader, and the number of the insertion.
+func (c *Card) inserted() (here bool, insertion int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.removed
+	return !c.removed, c.removals
+}
+
+// nextChange is closed when the card next comes, goes or is closed. Ask for it before looking at what may change.
+func (c *Card) nextChange() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.change
+}
+
+func (c *Card) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
 }

@@ -144,3 +144,36 @@ func TestRunNobodyThere(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Run ends at once, even while the card waits for a touch.
+func TestRunEndsWhileWaiting(t *testing.T) {
+	h := newHost(t, "yubikey-5.7", WithTouch(func(ctx context.Context) bool { <-ctx.Done(); return false }))
+	h.admin()
+	h.want("0047009A0B AC09800111 AA0101 AB0102", 0x9000)
+	accept, stop, ended := runInReader(t, h.card)
+	r := accept()
+	r.say(vpcdOn)
+	r.ask(unhex(selectPIV)...)
+	r.say(unhex("0087119A26 7C24 8200 8120" + zeros(32))...)
+	time.Sleep(20 * time.Millisecond)
+	start := time.Now()
+	stop()
+	if err := <-ended; err != nil || time.Since(start) > time.Second {
+		t.Errorf("%v after %v", err, time.Since(start))
+	}
+}
+
+func TestRunEndsWhenClosed(t *testing.T) {
+	h := newHost(t, "nist")
+	accept, _, ended := runInReader(t, h.card)
+	accept().say(vpcdOn)
+	_ = h.card.Close()
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("no error")
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it runs on")
+	}
+}

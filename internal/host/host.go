@@ -5,6 +5,9 @@ package host
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 
 	"cardbridge/apdu"
 	"cardbridge/card"
@@ -25,30 +28,6 @@ type Options struct {
 	Wrap func(reader string, t apdu.Transmitter) apdu.Transmitter
 }
 
-// A Host is the readers of one program. It holds nothing before it is used, and
-// may be used from any goroutine.
-type Host struct{}
-
-// New reads the options; a value that makes no sense is an error that names it.
-func New(o Options) (*Host, error) { panic("todo") }
-
-// Readers is the state of all readers of the Host, by slot: of the watch under
-// way, else of a look of its own. None is no error.
-func (h *Host) Readers(ctx context.Context) ([]reader.State, error) { panic("todo") }
-
-// Connect makes a connection to the reader of that full name; nothing is sent
-// before its first transaction. All connections of one Host to one software
-// card share its power: what one selects another finds selected, as with a
-// real card.
-func (h *Host) Connect(name string) (Conn, error) { panic("todo") }
-
-// Watch is reader.Monitor's Watch over all readers of the Host.
-func (h *Host) Watch(ctx context.Context, emit func(reader.Event)) error { panic("todo") }
-
-// Close gives up what Readers and Watch hold; connections have a Close of
-// their own.
-func (h *Host) Close() error { panic("todo") }
-
 // A Conn is a card.Conn that is closed after use.
 type Conn interface {
 	card.Conn
@@ -61,6 +40,190 @@ type Conn interface {
 	Close() error
 }
 
-// FromEnvironment is the value of CARDBRIDGE_READERS, or "" when the process
-// runs with more rights than its caller (AT_SECURE), who may not choose then.
-func FromEnvironment() string { panic("todo") }
+// A Host is the readers of one program. It holds nothing before it is used, and
+// may be used from any goroutine.
+//
+// Software cards have the first slot numbers, in the order in which they are
+// listed; PC/SC's readers follow in the order in which they were first seen.
+type Host struct {
+	wrap func(string, apdu.Transmitter) apdu.Transmitter
+	// want is a reader's name or a part of it, "" for all.
+	want    string
+	soft    []*softReader
+	pcsc    *reader.System // nil: not asked for
+	monitor *reader.Monitor
+}
+
+const (
+	pcscSource = "pcsc"
+	softPrefix = "softcard:"
+)
+
+// New reads the options; a value that makes no sense is an error that names it.
+func New(o Options) (*Host, error) { return newHost(o, reader.New) }
+
+func newHost(o Options, system func() *reader.System) (*Host, error) {
+	h := &Host{wrap: o.Wrap}
+	list := o.Readers
+	switch {
+	case o.Reader == pcscSource, strings.HasPrefix(o.Reader, softPrefix):
+		// A whole source by itself. A path may have commas then.
+		if err := h.source(o.Reader, "--reader", system); err != nil {
+			return nil, err
+		}
+		return h, nil
+	case list == "":
+		list = pcscSource
+	}
+	h.want = o.Reader
+	for _, s := range strings.Split(list, ",") {
+		if s = strings.TrimSpace(s); s == "" {
+			continue
+		}
+		if err := h.source(s, "CARDBRIDGE_READERS", system); err != nil {
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
+// source adds one entry of the list; where says where it was read.
+func (h *Host) source(s, where string, system func() *reader.System) error {
+	path, soft := strings.CutPrefix(s, softPrefix)
+	switch {
+	case soft && path == "":
+		return fmt.Errorf("%s: %q names no file", where, s)
+	case soft:
+		for _, r := range h.soft {
+			if r.path == path {
+				return nil
+			}
+		}
+		h.soft = append(h.soft, newSoftReader(path, len(h.soft)))
+	case s != pcscSource:
+		return fmt.Errorf("%s: %q is neither %q nor %qPATH", where, s, pcscSource, softPrefix)
+	case h.pcsc == nil:
+		h.pcsc = system()
+		h.monitor = h.pcsc.Monitor()
+	}
+	return nil
+}
+
+// wants tells whether the reader of that name is one of those asked for.
+func (h *Host) wants(name string) bool {
+	return strings.Contains(strings.ToLower(name), strings.ToLower(h.want))
+}
+
+// Readers is the state of all readers of the Host, by slot: of the watch under
+// way, else of a look of its own. None is no error. Where there is no card to
+// be used at all and one of the sources has a reason to give, the error is that
+// reason; the states are good all the same.
+func (h *Host) Readers(ctx context.Context) ([]reader.State, error) {
+	var states []reader.State
+	var reasons []error
+	for _, r := range h.soft {
+		if !h.wants(r.name) {
+			continue
+		}
+		st, err := r.state()
+		states = append(states, st)
+		if err != nil {
+			reasons = append(reasons, err)
+		}
+	}
+	if h.monitor != nil {
+		found, err := h.monitor.Readers(ctx)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err != nil {
+			reasons = append(reasons, err)
+		}
+		for _, st := range found {
+			if st.Slot += len(h.soft); h.wants(st.Reader) {
+				states = append(states, st)
+			}
+		}
+	}
+	for _, st := range states {
+		if st.Reader == h.want { // a full name means no other
+			states = []reader.State{st}
+			break
+		}
+	}
+	for _, st := range states {
+		if st.Card && !st.Mute {
+			return states, nil
+		}
+	}
+	return states, errors.Join(reasons...)
+}
+
+// Connect makes a connection to the reader of that full name; nothing is sent
+// before its first transaction. All connections of one Host to one software
+// card share its power: what one selects another finds selected, as with a
+// real card.
+func (h *Host) Connect(name string) (Conn, error) {
+	var c Conn
+	for _, r := range h.soft {
+		if r.name == name {
+			c = &softConn{r}
+		}
+	}
+	switch {
+	case c != nil:
+	case h.pcsc == nil || strings.HasPrefix(name, softPrefix):
+		return nil, fmt.Errorf("no reader %q", name)
+	default:
+		c = h.pcsc.Connect(name)
+	}
+	if h.wrap != nil {
+		c = &wrappedConn{c, h.wrap}
+	}
+	return c, nil
+}
+
+// Close gives up what Readers and Watch hold; connections have a Close of
+// their own.
+func (h *Host) Close() error {
+	for _, r := range h.soft {
+		r.close()
+	}
+	return nil
+}
+
+// A wrappedConn decorates what passes in each transaction.
+type wrappedConn struct {
+	Conn
+	wrap func(string, apdu.Transmitter) apdu.Transmitter
+}
+
+func (c *wrappedConn) Transact(ctx context.Context, f func(apdu.Transaction) error) error {
+	return c.Conn.Transact(ctx, func(t apdu.Transaction) error {
+		return f(wrappedTransaction{c.wrap(c.Reader(), t), t})
+	})
+}
+
+type wrappedTransaction struct {
+	apdu.Transmitter
+	inner apdu.Transaction
+}
+
+func (t wrappedTransaction) Epoch() uint64 { return t.inner.Epoch() }
+
+// TransmitSecret keeps secrets marked on their way through the decorators.
+func (t wrappedTransaction) TransmitSecret(command []byte) ([]byte, error) {
+	if s, ok := t.Transmitter.(apdu.SecretTransmitter); ok {
+		return s.TransmitSecret(command)
+	}
+	return t.Transmit(command)
+}
+
+// Diagnose is reader.System's Diagnose, of the PC/SC that the Host uses; nil
+// when it uses none.
+func (h *Host) Diagnose(ctx context.Context) []reader.Finding {
+	if h.pcsc == nil {
+		return nil
+	}
+	return h.pcsc.Diagnose(ctx)
+}

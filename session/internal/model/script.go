@@ -9,12 +9,12 @@ import (
 // words, an arrow, and what the caller must get.
 func (c Command) Line(r Result) string {
 	words := []string{string(rune('A' + c.App)), c.Verb}
-	if c.Verb == "insert" || c.Verb == "remove" {
-		words[0] = "-"
+	if c.Verb == "insert" || c.Verb == "remove" || c.Verb == "card" {
+		words[0] = "-" // nobody's doing
 	}
 	word := func(format string, a ...any) { words = append(words, fmt.Sprintf(format, a...)) }
 	switch c.Verb {
-	case "insert", "remove", "closeall", "open":
+	case "insert", "remove", "card", "closeall", "open":
 		word("slot%d", c.Slot)
 	}
 	session, handle := c.Session, c.Handle

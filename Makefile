@@ -1,0 +1,48 @@
+# make build     build/cardtool and build/cardbridge-pkcs11.so
+# make demo      the main job, each step shown, on the software card
+# make test      everything CI runs
+# make release   build/release: a tarball with man pages, completions and checksums
+
+GO ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+# Tools by version, so that a new release of one does not break an old commit.
+GOFUMPT = mvdan.cc/gofumpt@v0.12.0
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@2026.1
+
+.PHONY: build demo test check unit release clean
+
+build:
+	@scripts/deps build
+	@mkdir -p build
+	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o build/cardtool ./cmd/cardtool
+ifneq ($(wildcard pkcs11/so/*.go),)
+	$(GO) build -trimpath -buildmode=c-shared -o build/cardbridge-pkcs11.so ./pkcs11/so
+	@rm -f build/cardbridge-pkcs11.h
+endif
+
+demo:
+	@scripts/deps build demo
+	@$(MAKE) --no-print-directory -s build
+	@scripts/demo
+
+test:
+	@scripts/deps build test
+	@$(MAKE) --no-print-directory build check unit
+
+# What finds mistakes without running anything.
+check:
+	@unformatted=$$($(GO) run $(GOFUMPT) -l .); test -z "$$unformatted" || { echo "not as gofumpt writes it:"; echo "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	GOOS=windows CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/cardtool
+
+unit:
+	$(GO) test -race -timeout 12m ./...
+
+release:
+	@scripts/deps build
+	scripts/release '$(VERSION)'
+
+clean:
+	rm -rf build

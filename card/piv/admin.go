@@ -1,0 +1,302 @@
+package piv
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/des"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+
+	"cardbridge/apdu"
+	"cardbridge/card"
+	"cardbridge/internal/secret"
+)
+
+// A ManagementAlgorithm is a kind of management key (SP 800-78-5 table 7).
+type ManagementAlgorithm string
+
+// The management key algorithms.
+const (
+	TripleDES ManagementAlgorithm = "3DES"
+	AES128    ManagementAlgorithm = "AES-128"
+	AES192    ManagementAlgorithm = "AES-192"
+	AES256    ManagementAlgorithm = "AES-256"
+)
+
+type managementRow struct {
+	algorithm ManagementAlgorithm
+	id        byte
+	size      int
+	cipher    func([]byte) (cipher.Block, error)
+}
+
+var managementTable = []managementRow{
+	{TripleDES, 0x03, 24, des.NewTripleDESCipher},
+	{AES128, 0x08, 16, aes.NewCipher},
+	{AES192, 0x0A, 24, aes.NewCipher},
+	{AES256, 0x0C, 32, aes.NewCipher},
+}
+
+func managementByID(id byte) (managementRow, bool) {
+	for _, r := range managementTable {
+		if r.id == id || id == 0 && r.algorithm == TripleDES {
+			return r, true
+		}
+	}
+	return managementRow{}, false
+}
+
+// KeyLength is the length in bytes of a key of the algorithm, 0 for none.
+func (a ManagementAlgorithm) KeyLength() int {
+	for _, r := range managementTable {
+		if r.algorithm == a {
+			return r.size
+		}
+	}
+	return 0
+}
+
+// adminKeyInfo is what GET METADATA tells of the management key.
+type adminKeyInfo struct {
+	row     managementRow
+	touch   card.TouchPolicy
+	Default bool
+}
+
+func (x *tx) adminMetadata() (adminKeyInfo, error) {
+	if x.c.content.admin != nil {
+		return *x.c.content.admin, nil
+	}
+	es, err := x.metadata(refAdminKey)
+	if err != nil {
+		return adminKeyInfo{}, err
+	}
+	k := adminKeyInfo{touch: card.TouchNever}
+	id, _ := es.byte(metaAlgorithm)
+	var ok bool
+	if k.row, ok = managementByID(id); !ok {
+		return adminKeyInfo{}, malformed("management key of algorithm %02X", id)
+	}
+	if p, ok := es.find(metaPolicy); ok && len(p) == 2 && p[1] != 0 {
+		k.touch = touchPolicies[p[1]]
+	}
+	if d, ok := es.byte(metaDefault); ok {
+		k.Default = d != 0
+	}
+	x.c.content.admin = &k
+	return k, nil
+}
+
+// adminCandidates are the kinds of key that one of n bytes may be.
+func (x *tx) adminCandidates(n int) ([]adminKeyInfo, error) {
+	if !x.c.facts.selected {
+		if err := x.prove(); err != nil {
+			return nil, err
+		}
+	}
+	if x.hasMetadata() == yes || x.hasMetadata() == unknown && x.row().HasMetadata {
+		k, err := x.adminMetadata()
+		switch {
+		case err == nil && k.row.size != n:
+			return nil, fmt.Errorf("%w: the management key is %s, %d bytes; %d were given", card.ErrWrongSecretFormat, k.row.algorithm, k.row.size, n)
+		case err == nil:
+			return []adminKeyInfo{k}, nil
+		case !errors.Is(err, errNoMetadata):
+			return nil, err
+		}
+	}
+	var all []adminKeyInfo
+	for _, r := range managementTable {
+		if r.size == n && (r.algorithm == TripleDES || x.row().AESManagement) {
+			all = append(all, adminKeyInfo{row: r, touch: card.TouchUnknown})
+		}
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%w: a management key has 24 bytes (3DES, AES-192), 16 (AES-128) or 32 (AES-256), not %d", card.ErrWrongSecretFormat, n)
+	}
+	return all, nil
+}
+
+// LoginAdmin authenticates with the management key (GENERAL AUTHENTICATE with
+// key 9B, mutually, SP 800-73-4 part 2 section 3.2.4 and appendix A.1; singly
+// where the card does not know the mutual form) and keeps a copy in locked
+// memory, as Login does with the PIN; after a reset by another program it is
+// used again only where Identity or Login told which card this is. Its algorithm is what the card says, or
+// what the length allows. nil takes the key that is stored on the card behind
+// the PIN, or derived from the PIN, as ykman does: after Login. Access
+// condition: always. A wrong key is a *card.WrongPIN; it has no tries to spend.
+func (c *Card) LoginAdmin(ctx context.Context, key *secret.Secret) error {
+	_, err := run(ctx, c, need{what: "authenticate with the management key", login: key == nil, again: true}, func(x *tx) (struct{}, error) {
+		k := key
+		if key == nil {
+			var err error
+			if k, err = x.protectedKey(); err != nil {
+				return struct{}{}, err
+			}
+			defer k.Wipe()
+		}
+		if err := x.authenticate(k); err != nil {
+			return struct{}{}, err
+		}
+		c.adminKey.keep(k, c.epoch)
+		return struct{}{}, nil
+	})
+	return err
+}
+
+// LogoutAdmin forgets the management key, here and - by a SELECT, for want of
+// another way - on the card; that drops a verified PIN too, which the next
+// operation repairs. Without a login nothing is sent.
+func (c *Card) LogoutAdmin(ctx context.Context) error {
+	_, err := run(ctx, c, need{what: "log out", again: true, lazy: true}, func(x *tx) (struct{}, error) {
+		c.adminKey.drop()
+		if !c.state.admin {
+			return struct{}{}, nil
+		}
+		return struct{}{}, x.selectApplet()
+	})
+	return err
+}
+
+// readmin authenticates again where that was lost.
+func (x *tx) readmin() error {
+	if x.c.state.admin {
+		return nil
+	}
+	if !x.c.adminKey.held() {
+		return card.ErrAdminRequired
+	}
+	if x.c.adminKey.epoch != x.c.epoch {
+		if x.c.owner.source == notAsked {
+			x.c.adminKey.drop()
+			return fmt.Errorf("%w: the card was reset or exchanged since", card.ErrAdminRequired)
+		}
+		if err := x.sameCard(); err != nil {
+			return err
+		}
+	}
+	x.c.adminKey.epoch = x.c.epoch
+	return x.authenticate(x.c.adminKey.Secret)
+}
+
+func (x *tx) authenticate(key *secret.Secret) error {
+	candidates, err := x.adminCandidates(key.Len())
+	if err != nil {
+		return err
+	}
+	for i, k := range candidates {
+		err = x.authenticateAs(k, key)
+		if !errors.Is(err, errOtherAlgorithm) || i == len(candidates)-1 {
+			break
+		}
+	}
+	if err != nil {
+		return err
+	}
+	x.c.state.admin, x.admin = true, true
+	return nil
+}
+
+// errOtherAlgorithm: the card has no management key of the algorithm.
+var errOtherAlgorithm = errors.New("the management key is of another kind")
+
+func (x *tx) authenticateAs(k adminKeyInfo, key *secret.Secret) error {
+	return key.Use(func(b []byte) error {
+		block, err := k.row.cipher(b)
+		if err != nil {
+			return fmt.Errorf("%w: %w", card.ErrWrongSecretFormat, err)
+		}
+		err = x.authenticateMutually(k, block)
+		if errors.Is(err, errOtherForm) {
+			err = x.authenticateSingly(k, block)
+		}
+		return err
+	})
+}
+
+// errOtherForm: the card does not know this form of authentication.
+var errOtherForm = errors.New("not this form")
+
+func (x *tx) adminExchange(k adminKeyInfo, secret bool, template []byte) ([]byte, error) {
+	cmd := apdu.Command{INS: insAuthenticate, P1: k.row.id, P2: refAdminKey, Data: tlv(tagTemplate, template), Le: apdu.MaxShortLe, Secret: secret}
+	if secret {
+		return x.sendTouched(card.KeyInfo{Ref: "9b", Label: "Management Key", TouchPolicy: k.touch}, cmd)
+	}
+	return x.send(cmd)
+}
+
+// refusedForm gives the refusal of a first step its meaning.
+func refusedForm(err error, form error) error {
+	switch s, _ := apdu.StatusOf(err); s {
+	case apdu.ErrIncorrectData, apdu.ErrIncorrectP1P2, apdu.ErrReferenceNotFound, apdu.ErrFunctionNotSupported, apdu.ErrConditionsNotSatisfied, apdu.ErrWrongP1P2:
+		return fmt.Errorf("%w: %w", form, err)
+	}
+	return err
+}
+
+// authenticateMutually: the card's witness, deciphered, proves that we have the
+// key, and its answer to our challenge that it has.
+func (x *tx) authenticateMutually(k adminKeyInfo, block cipher.Block) error {
+	b, err := x.adminExchange(k, false, tlv(tagWitness))
+	if err != nil {
+		if x.ours {
+			err = refusedForm(err, errOtherForm)
+		}
+		return err
+	}
+	witness, err := step(b, tagWitness, block.BlockSize())
+	if err != nil {
+		return err
+	}
+	block.Decrypt(witness, witness)
+	challenge := make([]byte, block.BlockSize())
+	_, _ = rand.Read(challenge) // never fails
+	start := x.c.now()
+	b, err = x.adminExchange(k, true, append(tlv(tagWitness, witness), tlv(tagChallenge, challenge)...))
+	if err != nil {
+		return x.adminRefused(k, err, start)
+	}
+	response, err := step(b, tagResponse, block.BlockSize())
+	if err != nil {
+		return err
+	}
+	block.Encrypt(challenge, challenge)
+	if subtle.ConstantTimeCompare(challenge, response) != 1 {
+		return malformed("the card accepted the management key and does not know it itself")
+	}
+	return nil
+}
+
+// authenticateSingly: we encipher the card's challenge.
+func (x *tx) authenticateSingly(k adminKeyInfo, block cipher.Block) error {
+	b, err := x.adminExchange(k, false, tlv(tagChallenge))
+	if err != nil {
+		return refusedForm(err, errOtherAlgorithm)
+	}
+	challenge, err := step(b, tagChallenge, block.BlockSize())
+	if err != nil {
+		return err
+	}
+	block.Encrypt(challenge, challenge)
+	start := x.c.now()
+	if _, err := x.adminExchange(k, true, tlv(tagResponse, challenge)); err != nil {
+		return x.adminRefused(k, err, start)
+	}
+	return nil
+}
+
+// step reads one value of a dynamic authentication template.
+func step(b []byte, tag Tag, size int) ([]byte, error) {
+	es, err := inside(b, tagTemplate)
+	if err != nil {
+		return nil, err
+	}
+	v, ok := es.find(tag)
+	if !ok || len(v) != size {
+		return nil, malformed("authentication: %d bytes with tag %v, not %d", len(v), tag, size)
+	}
+	return append([]byte(nil), v...), nil
+}

@@ -1,0 +1,155 @@
+package piv
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"cardbridge/apdu"
+	"cardbridge/card"
+)
+
+// facts are what was learned of the card itself, in one epoch: asked when
+// wanted, and once.
+type facts struct {
+	selected bool
+	template template
+
+	version        card.Version
+	versionAsked   bool
+	serial         fingerprint
+	serialAsked    bool
+	metadata       tri
+	discovery      *Discovery
+	discoveryAsked bool
+}
+
+// A tri is a thing that is known to be so, known not to be, or not yet known.
+type tri byte
+
+const (
+	unknown tri = iota
+	yes
+	no
+)
+
+// A fingerprint tells one card from another: its serial number, or the GUID of
+// its CHUID.
+type fingerprint struct {
+	source fingerprintSource
+	value  string
+}
+
+type fingerprintSource byte
+
+const (
+	notAsked fingerprintSource = iota
+	nameless                   // it has neither
+	vendorSerial
+	chuidGUID
+)
+
+// row is the card's quirk row, from what is known so far.
+func (x *tx) row() *CardRow {
+	return rowOf(x.c.facts.template, x.c.facts.version)
+}
+
+// version asks for the firmware version (Yubico's GET VERSION) where the card's
+// row says that it tells one.
+func (x *tx) version() (card.Version, error) {
+	f := &x.c.facts
+	if f.versionAsked {
+		return f.version, nil
+	}
+	if !f.selected {
+		if err := x.selectApplet(); err != nil {
+			return card.Version{}, err
+		}
+	}
+	if !x.row().HasVersion {
+		f.versionAsked = true
+		return f.version, nil
+	}
+	b, err := x.send(apdu.Command{INS: insVersion, Le: apdu.MaxShortLe})
+	switch {
+	case err == nil && len(b) == 3:
+		f.version, f.versionAsked = card.Version{Major: b[0], Minor: b[1], Patch: b[2]}, true
+	case err == nil:
+		return card.Version{}, malformed("GET VERSION: %d bytes", len(b))
+	case x.ours && unsupported(err):
+		f.versionAsked = true
+	default:
+		return card.Version{}, err
+	}
+	return f.version, nil
+}
+
+// serial asks for what tells this card from others. A card that has neither a
+// serial number nor a GUID is nameless: all such are taken for one.
+func (x *tx) serial() (fingerprint, error) {
+	f := &x.c.facts
+	if f.serialAsked {
+		return f.serial, nil
+	}
+	if !f.selected {
+		if err := x.selectApplet(); err != nil {
+			return fingerprint{}, err
+		}
+	}
+	s, err := x.askSerial()
+	if err != nil {
+		return fingerprint{}, err
+	}
+	f.serial, f.serialAsked = s, true
+	if x.c.owner.source == notAsked {
+		x.c.owner = s
+	}
+	return s, nil
+}
+
+func (x *tx) askSerial() (fingerprint, error) {
+	if x.row().HasSerial && x.c.owner.source != chuidGUID {
+		b, err := x.send(apdu.Command{INS: insSerial, Le: apdu.MaxShortLe})
+		switch {
+		case err == nil && len(b) == 4:
+			n := uint64(b[0])<<24 | uint64(b[1])<<16 | uint64(b[2])<<8 | uint64(b[3])
+			return fingerprint{vendorSerial, strconv.FormatUint(n, 10)}, nil
+		case err == nil:
+			return fingerprint{}, malformed("GET SERIAL: %d bytes", len(b))
+		case !x.ours || !unsupported(err):
+			return fingerprint{}, err
+		}
+	}
+	v, err := x.object(TagCHUID)
+	if errors.Is(err, card.ErrNotFound) && x.ours {
+		return fingerprint{source: nameless}, nil
+	}
+	if err != nil {
+		return fingerprint{}, err
+	}
+	chuid, err := decodeCHUID(v)
+	if err != nil || chuid.GUID == ([16]byte{}) {
+		return fingerprint{source: nameless}, nil // not our business here: info shows it
+	}
+	return fingerprint{chuidGUID, fmt.Sprintf("%x", chuid.GUID)}, nil
+}
+
+// unsupported tells whether a status word says that the card has no such
+// command.
+func unsupported(err error) bool {
+	switch s, _ := apdu.StatusOf(err); s {
+	case apdu.ErrInstruction, apdu.ErrClass, apdu.ErrFunctionNotSupported, apdu.ErrCommandNotAllowed, apdu.ErrIncorrectP1P2, apdu.ErrWrongP1P2, apdu.ErrWrongLength:
+		return true
+	}
+	return false
+}
+
+// absent tells whether a status word says that the thing asked for is not
+// there.
+func absent(err error) bool {
+	switch s, _ := apdu.StatusOf(err); s {
+	case apdu.ErrNotFound, apdu.ErrReferenceNotFound, apdu.ErrRecordNotFound:
+		return true
+	}
+	return false
+}

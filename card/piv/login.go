@@ -1,0 +1,104 @@
+package piv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"cardbridge/apdu"
+	"cardbridge/card"
+	"cardbridge/internal/secret"
+)
+
+// Login verifies the PIN now (VERIFY, SP 800-73-4 part 2 section 3.2.1) and
+// keeps a copy, in locked memory, to verify it again when another program reset
+// the card or selected another applet - until Logout, Close, or the card's
+// removal; never on another card, nor once it was refused. Access condition:
+// always.
+//
+// The PIN is sent once, and not at all when it cannot be one
+// (card.ErrWrongSecretFormat), was refused before (card.ErrRefusedBefore) or
+// would spend the last try unasked (card.ErrLastTry). A wrong one is a
+// *card.WrongPIN with the tries left; *card.Blocked says that none is.
+func (c *Card) Login(ctx context.Context, pin *secret.Secret, o LoginOptions) error {
+	_, err := run(ctx, c, need{what: "verify the PIN"}, func(x *tx) (struct{}, error) {
+		// Before the PIN, so that VERIFY is the last command before the next
+		// operation's: keys with PIN policy "always" want that.
+		if _, err := x.serial(); err != nil {
+			return struct{}{}, err
+		}
+		// The state first, and fresh: tries may have been spent by others while
+		// the user was typing.
+		delete(x.c.tries, card.PIN)
+		if err := x.verify(pin, o.SpendLastTry); err != nil {
+			return struct{}{}, err
+		}
+		c.pin.keep(pin, c.epoch)
+		return struct{}{}, nil
+	})
+	return err
+}
+
+// Logout forgets the PIN, here and on the card: VERIFY with P1 FF (SP 800-73-4
+// part 2 section 3.2.1), or SELECT on cards that it logs out. Access condition:
+// always. Without a login nothing is sent.
+func (c *Card) Logout(ctx context.Context) error {
+	_, err := run(ctx, c, need{what: "log out", again: true, lazy: true}, func(x *tx) (struct{}, error) {
+		c.pin.drop()
+		if !c.state.verified {
+			return struct{}{}, nil
+		}
+		c.state.verified, x.verified = false, false
+		if x.row().HasDiscovery {
+			ref, err := x.pinReference()
+			if err != nil {
+				return struct{}{}, err
+			}
+			if _, err = x.send(apdu.Command{INS: insVerify, P1: 0xFF, P2: ref}); err == nil {
+				return struct{}{}, nil
+			} else if _, answered := apdu.StatusOf(err); !answered {
+				return struct{}{}, err
+			}
+		}
+		return struct{}{}, x.selectApplet()
+	})
+	return err
+}
+
+// relogin verifies the PIN of Login again where that was lost.
+func (x *tx) relogin() error {
+	c := x.c
+	if !c.pin.held() || c.state.verified {
+		return nil
+	}
+	err := x.verify(c.pin.Secret, false)
+	if err == nil {
+		c.pin.epoch = c.epoch
+		return nil
+	}
+	var wrong *card.WrongPIN
+	var blocked *card.Blocked
+	if errors.As(err, &wrong) || errors.As(err, &blocked) || errors.Is(err, card.ErrRefusedBefore) || errors.Is(err, errNotThisFormat) {
+		// The PIN was changed by somebody else: this one is of no use any more.
+		c.pin.drop()
+		return fmt.Errorf("%w: the PIN of the login is no longer right: %w", card.ErrLoginRequired, err)
+	}
+	return err
+}
+
+// sameCard makes sure that the card is the one that all before was about: a
+// reader may hold another one since. It costs nothing in the same epoch.
+func (x *tx) sameCard() error {
+	c := x.c
+	if c.owner.source == notAsked {
+		return nil
+	}
+	now, err := x.serial()
+	if err != nil || now == c.owner {
+		return err
+	}
+	c.forgetSecrets()
+	c.owner = fingerprint{}
+	c.refused.forget(card.PIN, card.PUK)
+	return fmt.Errorf("%w: another card was put in the reader", apdu.ErrRemoved)
+}

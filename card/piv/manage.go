@@ -1,0 +1,209 @@
+package piv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"cardbridge/apdu"
+	"cardbridge/card"
+)
+
+// nowhere is the slot that MOVE KEY deletes to.
+const nowhere = 0xFF
+
+// DeleteKey destroys a key (DELETE KEY: MOVE KEY to FF, Yubico firmware 5.7).
+// Access condition: management key. Its certificate stays. card.ErrNotFound
+// where there is none.
+func (c *Card) DeleteKey(ctx context.Context, ref card.KeyRef) error {
+	s, err := slotOf(ref)
+	if err != nil {
+		return err
+	}
+	return c.move(ctx, "delete key "+string(s.Ref), nowhere, s, nil)
+}
+
+// MoveKey moves a key to another slot, over the one that is there (MOVE KEY,
+// Yubico firmware 5.7). Access condition: management key. Certificates stay
+// where they are; policies move along.
+func (c *Card) MoveKey(ctx context.Context, from, to card.KeyRef) error {
+	s, err := slotOf(from)
+	if err != nil {
+		return err
+	}
+	d, err := slotOf(to)
+	if err != nil {
+		return err
+	}
+	if s.Attestation || d.Attestation || s.Ref == d.Ref {
+		return fmt.Errorf("%w: moving key %s to slot %s", card.ErrUnsupported, s.Ref, d.Ref)
+	}
+	return c.move(ctx, fmt.Sprintf("move key %s to slot %s", s.Ref, d.Ref), d.Key, s, &d)
+}
+
+func (c *Card) move(ctx context.Context, what string, to byte, s Slot, d *Slot) error {
+	_, err := run(ctx, c, need{what: what, admin: true}, func(x *tx) (struct{}, error) {
+		if x.hasMetadata() != yes {
+			if _, err := x.version(); err != nil {
+				return struct{}{}, err
+			}
+		}
+		if !x.row().HasMove {
+			return struct{}{}, fmt.Errorf("%w: keys are not moved or deleted; a new one takes the place of the old", card.ErrUnsupported)
+		}
+		c.content.forgetKey(s.Ref)
+		if d != nil {
+			c.content.forgetKey(d.Ref)
+		}
+		_, err := x.send(apdu.Command{INS: insMoveKey, P1: to, P2: s.Key})
+		if x.ours && absent(err) {
+			return struct{}{}, fmt.Errorf("%w: slot %s has no key: %w", card.ErrNotFound, s.Ref, err)
+		}
+		return struct{}{}, x.written(err, "the slots are as they were")
+	})
+	if errors.Is(err, card.ErrInterruptedWrite) {
+		err = c.lookAgain(ctx, s, err)
+	}
+	return err
+}
+
+// Random returns n bytes of the card's random numbers: GET CHALLENGE (ISO
+// 7816-4 section 11.5.3) where the card has it, else the challenges of the
+// management key's authentication (SP 800-73-4 part 2, appendix A.2), which are
+// never answered. Access condition: always. They are good to mix with the
+// system's own, not instead of them: nothing proves how a card makes them.
+func (c *Card) Random(ctx context.Context, n int) ([]byte, error) {
+	if n < 0 || n > maxRandom {
+		return nil, fmt.Errorf("random numbers of %d bytes; at most %d at a time", n, maxRandom)
+	}
+	return run(ctx, c, need{what: "get random numbers", again: true}, func(x *tx) ([]byte, error) {
+		out := make([]byte, 0, n+16)
+		if err := x.prove(); err != nil {
+			return nil, err
+		}
+		source := (*tx).challenge
+		for len(out) < n {
+			b, err := source(x)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, b...)
+		}
+		return out[:n], nil
+	})
+}
+
+const maxRandom = 4096
+
+// challenge is a challenge of the management key. Asking for one forgets an
+// authentication on some cards.
+func (x *tx) challenge() ([]byte, error) {
+	kinds := managementTable
+	if x.hasMetadata() == yes || x.hasMetadata() == unknown && x.row().HasMetadata {
+		k, err := x.adminMetadata()
+		if err == nil {
+			kinds = []managementRow{k.row}
+		} else if !errors.Is(err, errNoMetadata) {
+			return nil, err
+		}
+	}
+	var err error
+	for _, row := range kinds {
+		var b []byte
+		b, err = x.send(apdu.Command{INS: insAuthenticate, P1: row.id, P2: refAdminKey, Data: tlv(tagTemplate, tlv(tagChallenge)), Le: apdu.MaxShortLe})
+		if err == nil {
+			x.c.state.admin, x.admin = false, false
+			block := 16
+			if row.algorithm == TripleDES {
+				block = 8
+			}
+			return step(b, tagChallenge, block)
+		}
+		if !errors.Is(refusedForm(err, errOtherForm), errOtherForm) {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("%w: random numbers: %w", card.ErrUnsupported, err)
+}
+
+// Raw sends a command as it is, PIV selected, and returns its answer: chaining
+// and GET RESPONSE are done for it. The access condition is the command's. What
+// was cached of the card is dropped, as nobody knows what the command did. A
+// command that carries a PIN or key should be marked Secret; it is sent once,
+// whatever the answer.
+func (c *Card) Raw(ctx context.Context, cmd apdu.Command) ([]byte, error) {
+	return run(ctx, c, need{what: fmt.Sprintf("send %02X%02X%02X%02X", cmd.CLA, cmd.INS, cmd.P1, cmd.P2)}, func(x *tx) ([]byte, error) {
+		if err := x.proveGently(); err != nil {
+			return nil, err
+		}
+		b, err := x.send(cmd)
+		c.facts, c.content, c.state = facts{}, content{}, state{}
+		clear(c.tries)
+		return b, err
+	})
+}
+
+// Reset makes the applet as from the factory (RESET, Yubico): all keys but the
+// attestation key, all certificates and objects are lost; PIN, PUK and
+// management key have their factory values again. Access condition: PIN and PUK
+// blocked. So this spends all tries of both, on values that are no PIN anyone
+// has: only here, and it stops where a counter does not move. An error after
+// the first try leaves a card with a blocked PIN; Reset can be called again.
+func (c *Card) Reset(ctx context.Context) error {
+	_, err := run(ctx, c, need{what: "reset the card", spends: true}, func(x *tx) (struct{}, error) {
+		if err := x.selectApplet(); err != nil {
+			return struct{}{}, err
+		}
+		if !x.row().HasReset {
+			return struct{}{}, fmt.Errorf("%w: a factory reset is not part of the standard", card.ErrUnsupported)
+		}
+		if err := x.sameCard(); err != nil {
+			return struct{}{}, err
+		}
+		c.forgetSecrets()
+		c.content, c.state.verified, c.state.admin = content{}, false, false
+		defer clear(c.tries)
+		if err := x.block("PIN", apdu.Command{INS: insVerify, P2: refPIN}, 8); err != nil {
+			return struct{}{}, err
+		}
+		if err := x.block("PUK", apdu.Command{INS: insResetRetry, P2: refPIN}, 16); err != nil {
+			return struct{}{}, err
+		}
+		_, err := x.send(apdu.Command{INS: insReset})
+		if err == nil || !answered(err) {
+			c.refused.forget(card.PIN, card.PUK)
+			c.facts, c.state = facts{}, state{}
+		}
+		return struct{}{}, x.written(err, "PIN and PUK are blocked, all else is as it was")
+	})
+	return err
+}
+
+// block spends the tries of a PIN or PUK.
+func (x *tx) block(name card.SecretName, cmd apdu.Command, size int) error {
+	x.pinUnanswered = true
+	defer func() { x.pinUnanswered = false }()
+	for range 256 {
+		// No PIN: characters that none may have, others at each try.
+		cmd.Data = make([]byte, size)
+		for i := range cmd.Data {
+			cmd.Data[i] = 0xFF
+		}
+		cmd.Data[0] = 0x00
+		cmd.Secret = true
+		_, err := x.send(cmd)
+		status, ok := apdu.StatusOf(err)
+		tries, counted := x.triesOf(status)
+		switch {
+		case err == nil:
+			return fmt.Errorf("the card took a wrong %s for right: %w", name, card.ErrInvalidAnswer)
+		case !ok:
+			return fmt.Errorf("%w; some tries of the %s are spent", err, name)
+		case status == apdu.ErrAuthMethodBlocked, counted && tries == 0:
+			return nil
+		case !counted:
+			return fmt.Errorf("blocking the %s, which a reset takes: %w", name, err)
+		}
+	}
+	return fmt.Errorf("blocking the %s: its counter does not go down", name)
+}

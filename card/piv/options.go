@@ -1,0 +1,69 @@
+package piv
+
+import (
+	"crypto/x509"
+
+	"cardbridge/card"
+	"cardbridge/internal/secret"
+)
+
+// An Option changes what [Open] makes.
+type Option func(*Card)
+
+// WithTouch has f called, from another goroutine, when a key waits for a touch:
+// at once where its touch policy says so, after a moment without an answer
+// where it is unknown. f must not use the Card.
+func WithTouch(f func(card.KeyInfo)) Option { return func(c *Card) { c.onTouch = f } }
+
+// WithAttestationRoots adds roots that [Card.VerifyAttestation] accepts beside
+// Yubico's.
+func WithAttestationRoots(roots ...*x509.Certificate) Option {
+	return func(c *Card) { c.roots = append(c.roots, roots...) }
+}
+
+// LoginOptions change what an operation that takes a PIN dares.
+type LoginOptions struct {
+	// SpendLastTry sends the PIN even when only one try is left.
+	SpendLastTry bool
+}
+
+// UseOptions say how a private key gets its PIN.
+type UseOptions struct {
+	// PIN is verified in the transaction of each operation, right before it.
+	// Keys with PIN policy "always" need it; nil uses what Login verified. It
+	// stays the caller's, who wipes it.
+	PIN          *secret.Secret
+	SpendLastTry bool
+}
+
+// GenerateOptions say what key is made. Policies left unknown are the card's
+// defaults; others need a card with the Yubico extensions.
+type GenerateOptions struct {
+	Algorithm   card.Algorithm
+	PINPolicy   card.PINPolicy
+	TouchPolicy card.TouchPolicy
+	// AllowWeak makes RSA-1024 keys too, which nobody should.
+	AllowWeak bool
+}
+
+// ImportOptions say how an imported key may be used, as GenerateOptions do.
+type ImportOptions struct {
+	PINPolicy   card.PINPolicy
+	TouchPolicy card.TouchPolicy
+	AllowWeak   bool // RSA-1024
+}
+
+// PutCertificateOptions change how a certificate is stored.
+type PutCertificateOptions struct {
+	// Compress stores it with gzip (SP 800-73-4 part 1, CertInfo bit 1).
+	Compress bool
+}
+
+// ManagementKeyOptions change how a new management key is kept.
+type ManagementKeyOptions struct {
+	// Touch wants a touch for each authentication (Yubico).
+	Touch bool
+	// Protect stores the key on the card behind the PIN, as ykman does; it
+	// needs Login.
+	Protect bool
+}

@@ -1,0 +1,209 @@
+package piv
+
+import (
+	"strings"
+
+	"cardbridge/card"
+)
+
+// A CardRow is what is known of a kind of card: the row of docs/cards.md with
+// the same name, which a test compares. A card is matched by what SELECT and
+// GET VERSION answer, and by nothing that costs more.
+type CardRow struct {
+	Name         string
+	Manufacturer string
+	Model        string
+
+	label  string // beginning of the application label in SELECT's answer
+	yubico bool   // SELECT's answer is Yubico's
+	from   card.Version
+
+	HasVersion   bool // Yubico's GET VERSION
+	HasSerial    bool // Yubico's GET SERIAL
+	HasMetadata  bool // Yubico's GET METADATA
+	HasPolicies  bool // PIN and touch policy a key
+	HasAttest    bool
+	HasImport    bool // IMPORT
+	HasSetAdmin  bool // SET MANAGEMENT KEY
+	HasRetries   bool // SET PIN RETRIES
+	HasReset     bool // RESET
+	HasMove      bool // MOVE KEY and DELETE KEY
+	HasDiscovery bool // Discovery object worth asking for which PIN is meant
+
+	ManagementKey ManagementAlgorithm // from the factory
+	AESManagement bool                // and it can be made AES
+
+	Algorithms []card.Algorithm        // keys it can make; nil: ask and see
+	IDs        map[card.Algorithm]byte // algorithm identifiers that are its own
+	MaxObject  int                     // bytes in one data object; 0: not known
+	MaxCommand int                     // bytes in one extended command; 0: not known
+	DigitsOnly bool                    // PINs are 6 to 8 decimal digits
+	Tries630X  bool                    // VERIFY tells the tries as 630x
+	NoRSAMake  bool                    // makes RSA keys that can be factored
+
+	Defaults string // PIN, PUK and management key from the factory
+	Quirk    string
+	Source   string
+}
+
+// rowOf finds the row of a card: the first one that matches.
+func rowOf(t template, v card.Version) *CardRow {
+	for i := range cardTable {
+		r := &cardTable[i]
+		switch {
+		case r.yubico:
+			if !t.yubico() || !v.AtLeast(r.from.Major, r.from.Minor, r.from.Patch) && v.Known() {
+				continue
+			}
+			if !v.Known() && !r.anyYubico() {
+				continue
+			}
+		case r.label != "":
+			if !strings.HasPrefix(t.label, r.label) {
+				continue
+			}
+		}
+		return r
+	}
+	panic("piv: the last row matches every card")
+}
+
+// anyYubico is the row for a Yubico card whose version was not asked for yet.
+func (r *CardRow) anyYubico() bool { return r.yubico && !r.from.Known() }
+
+var (
+	algNEO  = []card.Algorithm{card.RSA1024, card.RSA2048, card.P256}
+	algYK4  = []card.Algorithm{card.RSA1024, card.RSA2048, card.P256, card.P384}
+	algYK57 = []card.Algorithm{
+		card.RSA1024, card.RSA2048, card.RSA3072, card.RSA4096,
+		card.P256, card.P384, card.Ed25519, card.X25519,
+	}
+)
+
+// trussedIDs are the algorithm numbers of the Trussed applet that differ.
+var trussedIDs = map[card.Algorithm]byte{card.RSA3072: 0xE0, card.RSA4096: 0xE1, card.Ed25519: 0xE2, card.X25519: 0xE3}
+
+const factory = "PIN 123456, PUK 12345678, management key 0102030405060708 three times"
+
+var cardTable = []CardRow{
+	{
+		Name: "YubiKey 5.7", Manufacturer: "Yubico", Model: "YubiKey 5", yubico: true, from: card.Version{Major: 5, Minor: 7},
+		HasVersion: true, HasSerial: true, HasMetadata: true, HasPolicies: true, HasAttest: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true, HasMove: true,
+		ManagementKey: AES192, AESManagement: true, Algorithms: algYK57, MaxObject: 3063, MaxCommand: 3062,
+		Defaults: factory, Quirk: "management key is AES-192 from the factory, the bytes as ever",
+		Source: "docs.yubico.com, YubiKey 5.7 firmware; yubikey-manager, yubikit/piv.py",
+	},
+	{
+		Name: "YubiKey 5.4", Manufacturer: "Yubico", Model: "YubiKey 5", yubico: true, from: card.Version{Major: 5, Minor: 4},
+		HasVersion: true, HasSerial: true, HasMetadata: true, HasPolicies: true, HasAttest: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true,
+		ManagementKey: TripleDES, AESManagement: true, Algorithms: algYK4, MaxObject: 3063, MaxCommand: 3062,
+		Defaults: factory, Source: "developers.yubico.com, PIV, Yubico extensions; yubikey-manager, yubikit/piv.py",
+	},
+	{
+		Name: "YubiKey 5.3", Manufacturer: "Yubico", Model: "YubiKey 5", yubico: true, from: card.Version{Major: 5, Minor: 3},
+		HasVersion: true, HasSerial: true, HasMetadata: true, HasPolicies: true, HasAttest: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true,
+		ManagementKey: TripleDES, Algorithms: algYK4, MaxObject: 3063, MaxCommand: 3062,
+		Defaults: factory, Source: "yubikey-manager, yubikit/piv.py (metadata from 5.3, AES management key from 5.4)",
+	},
+	{
+		Name: "YubiKey 5.0", Manufacturer: "Yubico", Model: "YubiKey 5", yubico: true, from: card.Version{Major: 5},
+		HasVersion: true, HasSerial: true, HasPolicies: true, HasAttest: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true,
+		ManagementKey: TripleDES, Algorithms: algYK4, MaxObject: 3063, MaxCommand: 3062,
+		Defaults: factory, Quirk: "no metadata: keys are found by certificate or attestation",
+		Source: "yubikey-manager, yubikit/piv.py",
+	},
+	{
+		Name: "YubiKey 4.3.5", Manufacturer: "Yubico", Model: "YubiKey 4", yubico: true, from: card.Version{Major: 4, Minor: 3, Patch: 5},
+		HasVersion: true, HasPolicies: true, HasAttest: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true,
+		ManagementKey: TripleDES, Algorithms: algYK4, MaxObject: 3063, MaxCommand: 3062,
+		Defaults: factory, Quirk: "FIPS (4.4) has neither RSA-1024 nor PIN policy never",
+		Source: "yubikey-manager, yubikit/piv.py",
+	},
+	{
+		Name: "YubiKey 4.3", Manufacturer: "Yubico", Model: "YubiKey 4", yubico: true, from: card.Version{Major: 4, Minor: 3},
+		HasVersion: true, HasPolicies: true, HasAttest: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true, NoRSAMake: true,
+		ManagementKey: TripleDES, Algorithms: algYK4, MaxObject: 3063, MaxCommand: 3062,
+		Defaults: factory, Quirk: "RSA keys made on the card can be factored (ROCA, CVE-2017-15361): not made",
+		Source: "yubikey-manager, yubikit/piv.py; yubico.com, security advisory YSA-2017-01",
+	},
+	{
+		Name: "YubiKey 4.0", Manufacturer: "Yubico", Model: "YubiKey 4", yubico: true, from: card.Version{Major: 4},
+		HasVersion: true, HasPolicies: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true, NoRSAMake: true,
+		ManagementKey: TripleDES, Algorithms: algYK4, MaxObject: 3063, MaxCommand: 3062,
+		Defaults: factory, Quirk: "as 4.3; no attestation, no cached touch",
+		Source: "yubikey-manager, yubikit/piv.py; yubico.com, security advisory YSA-2017-01",
+	},
+	{
+		Name: "YubiKey NEO", Manufacturer: "Yubico", Model: "YubiKey NEO", yubico: true, from: card.Version{Patch: 1},
+		HasVersion: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true, Tries630X: true,
+		ManagementKey: TripleDES, Algorithms: algNEO, MaxObject: 2039, MaxCommand: 1390,
+		Defaults: factory, Quirk: "before applet 1.0.4 VERIFY tells the tries as 630x",
+		Source: "yubikey-manager, yubikit/piv.py; OpenSC, card-piv.c (CI_VERIFY_630X)",
+	},
+	{
+		Name: "YubiKey", Manufacturer: "Yubico", Model: "YubiKey", yubico: true,
+		HasVersion: true, HasSerial: true, HasMetadata: true, HasPolicies: true, HasAttest: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true, HasMove: true,
+		ManagementKey: TripleDES, AESManagement: true, Tries630X: true, MaxObject: 3063, MaxCommand: 3062,
+		Defaults: factory, Quirk: "one that was not asked for its version: what it has is tried, and what it has not remembered",
+		Source: "-",
+	},
+	{
+		Name: "Nitrokey 3", Manufacturer: "Nitrokey", Model: "Nitrokey 3", label: "Nitrokey PIV",
+		HasSetAdmin: true, HasReset: true, DigitsOnly: true,
+		ManagementKey: TripleDES, AESManagement: true,
+		Algorithms: []card.Algorithm{card.RSA2048, card.RSA4096, card.P256},
+		IDs:        trussedIDs,
+		Defaults:   factory,
+		Quirk:      "GET VERSION says 6.6.6 and GET SERIAL 5437251 on every one: neither is asked; GET METADATA answers with nothing; PIN of digits only; algorithm numbers of its own, E0 and E1 being RSA-3072 and RSA-4096",
+		Source:     "trussed-dev/piv-authenticator, src/lib.rs, src/piv_types.rs, src/commands.rs and src/constants.rs",
+	},
+	{
+		Name: "Solo 2", Manufacturer: "SoloKeys", Model: "Solo 2", label: "SoloKeys PIV",
+		HasSetAdmin: true, HasReset: true, DigitsOnly: true,
+		ManagementKey: TripleDES, AESManagement: true,
+		IDs:      trussedIDs,
+		Defaults: factory, Quirk: "as Nitrokey 3: an older state of the same applet",
+		Source: "trussed-dev/piv-authenticator, src/constants.rs",
+	},
+	{
+		Name: "PivApplet", Manufacturer: "", Model: "PivApplet", label: "PivApplet",
+		HasVersion: true, HasPolicies: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true,
+		ManagementKey: TripleDES,
+		Algorithms:    []card.Algorithm{card.RSA1024, card.RSA2048, card.P256},
+		Defaults:      factory, Quirk: "JavaCards before 3.0.5 have no bare ECDSA: P-256 keys agree (ECDH) and do not sign",
+		Source: "arekinath/PivApplet, README.adoc",
+	},
+	{
+		Name: "PIV card", Manufacturer: "", Model: "PIV card",
+		HasDiscovery: true, ManagementKey: TripleDES, AESManagement: true,
+		Defaults: "the issuer's", Quirk: "every other card: nothing beyond the standard is assumed",
+		Source: "NIST SP 800-73-4 and -5, SP 800-78-5",
+	},
+}
+
+// Cards returns the table of cards.
+func Cards() []CardRow { return append([]CardRow(nil), cardTable...) }
+
+// algorithmID is the algorithm's identifier on this card.
+func (r *CardRow) algorithmID(a card.Algorithm) (byte, bool) {
+	if id, ok := r.IDs[a]; ok {
+		return id, true
+	}
+	row, ok := algorithmRow(a)
+	return row.ID, ok
+}
+
+// algorithmOf is the algorithm of an identifier on this card.
+func (r *CardRow) algorithmOf(id byte) (AlgorithmRow, bool) {
+	for a, own := range r.IDs {
+		if own == id {
+			return algorithmRow(a)
+		}
+	}
+	for _, row := range algorithmTable {
+		if _, replaced := r.IDs[row.Algorithm]; row.ID == id && !replaced {
+			return row, true
+		}
+	}
+	return AlgorithmRow{}, false
+}

@@ -1,0 +1,326 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdh"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/crypto/ssh"
+
+	"cardbridge/card"
+	"cardbridge/card/piv"
+	"cardbridge/internal/cli/keyfile"
+)
+
+// publicOf is a private key's public half, nil of what has none.
+func publicOf(key crypto.PrivateKey) crypto.PublicKey {
+	switch k := key.(type) {
+	case crypto.Signer:
+		return k.Public()
+	case *ecdh.PrivateKey:
+		return k.PublicKey()
+	}
+	return nil
+}
+
+var publicFormats = []string{"pem", "der", "ssh"}
+
+func (a *app) keyExportCommand() *cobra.Command {
+	var (
+		format string
+		out    output
+	)
+	cmd := &cobra.Command{
+		Use:               "export SLOT",
+		Short:             "Write a slot's public key to a file",
+		Long:              "Write the public key of a slot to a file or standard output: in PEM, DER, or as a line for OpenSSH's authorized_keys.",
+		Example:           "  cardtool key export 9a -o public.pem\n  cardtool key export 9a --format ssh >> ~/.ssh/authorized_keys",
+		Args:              args(cobra.ExactArgs(1)),
+		ValidArgsFunction: a.completeSlots,
+		RunE: func(cmd *cobra.Command, argv []string) error {
+			slot, err := slotArg(argv[0])
+			if err != nil {
+				return err
+			}
+			if format, err = oneOf("format", format, publicFormats); err != nil {
+				return err
+			}
+			if err := out.open(format == "der" && !a.global.json); err != nil {
+				return err
+			}
+			return a.withCard(cmd.Context(), func(c *pivCard) error {
+				info, err := c.Key(cmd.Context(), slot.Ref)
+				if err != nil {
+					return err
+				}
+				if info.Public == nil {
+					return fmt.Errorf("the card does not tell the public key of slot %s: %w", slot.Ref, card.ErrUnsupported)
+				}
+				if a.global.json && out.toStdout() {
+					return a.print(reportKey(info), nil)
+				}
+				b, err := encodePublic(info.Public, format)
+				if err != nil {
+					return err
+				}
+				return out.put(b)
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&format, "format", "f", "pem", "`form`: "+strings.Join(publicFormats, ", "))
+	a.completeWords(cmd, "format", publicFormats...)
+	a.outputFlags(cmd, &out, "public key")
+	return cmd
+}
+
+func encodePublic(key crypto.PublicKey, format string) ([]byte, error) {
+	switch format {
+	case "der":
+		return keyfile.MarshalPublic(key)
+	case "ssh":
+		k, err := ssh.NewPublicKey(key)
+		if err != nil {
+			return nil, fmt.Errorf("OpenSSH has no %s keys: %w", publicKeyText(key), card.ErrUnsupported)
+		}
+		return ssh.MarshalAuthorizedKey(k), nil
+	default:
+		return keyfile.PublicPEM(key)
+	}
+}
+
+func (a *app) keyDeleteCommand() *cobra.Command {
+	var login adminLogin
+	cmd := &cobra.Command{
+		Use:               "delete SLOT",
+		Short:             "Destroy a key",
+		Long:              "Destroy the key in a slot; its certificate stays. Cards can do this from YubiKey firmware 5.7 on.",
+		Example:           "  cardtool key delete 82",
+		Args:              args(cobra.ExactArgs(1)),
+		ValidArgsFunction: a.completeSlots,
+		RunE: func(cmd *cobra.Command, argv []string) error {
+			ctx := cmd.Context()
+			slot, err := slotArg(argv[0])
+			if err != nil {
+				return err
+			}
+			return a.withCard(ctx, func(c *pivCard) error {
+				if !a.global.yes {
+					info, err := c.Key(ctx, slot.Ref)
+					if err != nil {
+						return err
+					}
+					loss := fmt.Sprintf("The %s key in slot %s will be lost for good, and with it what only it can decrypt.", orQuestion(string(info.Algorithm)), slot.Ref)
+					if err := a.confirm(ctx, loss); err != nil {
+						return err
+					}
+				}
+				if err := c.login(ctx, login); err != nil {
+					return err
+				}
+				if err := c.DeleteKey(ctx, slot.Ref); err != nil {
+					return err
+				}
+				a.message("key in slot %s deleted", slot.Ref)
+				return nil
+			})
+		},
+	}
+	a.adminFlags(cmd, &login)
+	a.yesFlag(cmd)
+	return cmd
+}
+
+func (a *app) keyMoveCommand() *cobra.Command {
+	var login adminLogin
+	cmd := &cobra.Command{
+		Use:   "move FROM TO",
+		Short: "Move a key to another slot",
+		Long: `Move a key to another slot; certificates stay where they are. A key that is in the
+other slot is lost: that is asked about first. Cards can do this from YubiKey
+firmware 5.7 on.`,
+		Example:           "  cardtool key move 9d 82",
+		Args:              args(cobra.ExactArgs(2)),
+		ValidArgsFunction: a.completeSlots,
+		RunE: func(cmd *cobra.Command, argv []string) error {
+			ctx := cmd.Context()
+			from, err := slotArg(argv[0])
+			if err != nil {
+				return err
+			}
+			to, err := slotArg(argv[1])
+			if err != nil {
+				return err
+			}
+			if from.Ref == to.Ref {
+				return usagef("slot %s twice", from.Ref)
+			}
+			return a.withCard(ctx, func(c *pivCard) error {
+				if err := c.mayReplaceKey(ctx, to); err != nil {
+					return err
+				}
+				if err := c.login(ctx, login); err != nil {
+					return err
+				}
+				if err := c.MoveKey(ctx, from.Ref, to.Ref); err != nil {
+					return err
+				}
+				a.message("key moved from slot %s to %s", from.Ref, to.Ref)
+				return nil
+			})
+		},
+	}
+	a.adminFlags(cmd, &login)
+	a.yesFlag(cmd)
+	return cmd
+}
+
+// An attestationReport is what an attestation says, once it is verified.
+type attestationReport struct {
+	Slot       string   `json:"slot"`
+	Verified   bool     `json:"verified"` // false only with --no-verify
+	Serial     string   `json:"serial,omitempty"`
+	Version    string   `json:"version,omitempty"` // firmware
+	PIN        string   `json:"pin,omitempty"`     // PIN policy
+	Touch      string   `json:"touch,omitempty"`   // touch policy
+	FormFactor string   `json:"formFactor,omitempty"`
+	FIPS       bool     `json:"fips"`
+	CSPN       bool     `json:"cspn"`
+	Algorithm  string   `json:"algorithm,omitempty"`
+	Chain      []string `json:"chain"` // certificates in PEM: the attestation first, the root last
+}
+
+func (a *app) keyAttestCommand() *cobra.Command {
+	var (
+		out     output
+		roots   string
+		trusted attestationTrust
+	)
+	cmd := &cobra.Command{
+		Use:   "attest SLOT",
+		Short: "Show that a key was made on the card",
+		Long: `Have the card certify that the key in a slot was made on it, verify that against
+the maker's roots, and show what it says. With --output the certificate and
+the card's own attestation certificate are written in PEM.`,
+		Example:           "  cardtool key attest 9a\n  cardtool key attest 9a -o attestation.pem --json",
+		Args:              args(cobra.ExactArgs(1)),
+		ValidArgsFunction: a.completeSlots,
+		RunE: func(cmd *cobra.Command, argv []string) error {
+			ctx := cmd.Context()
+			slot, err := slotArg(argv[0])
+			if err != nil {
+				return err
+			}
+			if roots != "" {
+				if a.attestationRoots, err = a.readCertificates(roots); err != nil {
+					return err
+				}
+			}
+			if out.path != "" {
+				if err := out.open(false); err != nil {
+					return err
+				}
+			}
+			return a.withCard(ctx, func(c *pivCard) error { return a.attest(ctx, c, slot, &out, trusted) })
+		},
+	}
+	cmd.Flags().StringVar(&roots, "roots", "", "accept the root certificates in this `file` too")
+	cmd.Flags().BoolVar(&trusted.anyRoot, "any-root", false, "accept the card's own attestation certificate, whoever made it")
+	cmd.Flags().BoolVar(&trusted.unverified, "no-verify", false, "do not verify")
+	cmd.MarkFlagsMutuallyExclusive("roots", "any-root", "no-verify")
+	a.outputFlags(cmd, &out, "attestation")
+	return cmd
+}
+
+// attestationTrust says how much an attestation has to prove.
+type attestationTrust struct{ anyRoot, unverified bool }
+
+func (a *app) attest(ctx context.Context, c *pivCard, slot piv.Slot, out *output, trust attestationTrust) error {
+	var attestation, device []byte
+	err := c.Together(ctx, func(ctx context.Context) (err error) {
+		if attestation, err = c.Attest(ctx, slot.Ref); err != nil {
+			return err
+		}
+		device, err = c.Certificate(ctx, "f9")
+		if errors.Is(err, card.ErrNotFound) && trust.unverified {
+			err = nil
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	r := attestationReport{Slot: string(slot.Ref), Chain: []string{string(keyfile.CertificatePEM(attestation))}}
+	if device != nil {
+		r.Chain = append(r.Chain, string(keyfile.CertificatePEM(device)))
+	}
+	if !trust.unverified {
+		verifier := c.Card
+		if trust.anyRoot {
+			root, err := x509.ParseCertificate(device)
+			if err != nil {
+				return fmt.Errorf("attestation certificate of the card: %w", err)
+			}
+			verifier = piv.Open(c.conn, piv.WithAttestationRoots(root))
+			defer verifier.Close()
+		}
+		at, err := verifier.VerifyAttestation(attestation, device)
+		if err != nil {
+			return hinted{signatureError{fmt.Errorf("attestation of slot %s: %w", slot.Ref, err)}, "--roots names other roots, --any-root takes the card's own"}
+		}
+		r.fill(at)
+	}
+	if out.w != nil {
+		n := min(len(r.Chain), 2)
+		if err := out.put([]byte(strings.Join(r.Chain[:n], ""))); err != nil {
+			return err
+		}
+		if out.toStdout() {
+			return nil
+		}
+	}
+	return a.print(r, func(w io.Writer) {
+		if !r.Verified && out.w == nil {
+			fmt.Fprint(w, strings.Join(r.Chain, ""))
+			return
+		}
+		r.human(w)
+	})
+}
+
+func (r *attestationReport) fill(at *piv.Attestation) {
+	r.Verified = true
+	r.Serial, r.Version, r.FormFactor = at.Serial, at.Version.String(), at.FormFactor
+	r.PIN, r.Touch, r.FIPS, r.CSPN = string(at.PINPolicy), string(at.TouchPolicy), at.FIPS, at.CSPN
+	r.Algorithm = publicKeyText(at.Public)
+	r.Chain = nil
+	for _, c := range at.Chain {
+		r.Chain = append(r.Chain, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})))
+	}
+}
+
+func (r *attestationReport) human(w io.Writer) {
+	if !r.Verified {
+		return
+	}
+	facts(w, "Made on the card", "yes, verified to "+r.root(), "Slot", r.Slot, "Key", r.Algorithm, "PIN", r.PIN, "Touch", r.Touch,
+		"Serial number", r.Serial, "Firmware", r.Version, "Form factor", r.FormFactor)
+}
+
+func (r *attestationReport) root() string {
+	block, _ := pem.Decode([]byte(r.Chain[len(r.Chain)-1]))
+	if block == nil {
+		return "?"
+	}
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return "?"
+	}
+	return c.Subject.String()
+}

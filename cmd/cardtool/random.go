@@ -1,0 +1,50 @@
+package main
+
+import (
+	"encoding/hex"
+	"strconv"
+
+	"github.com/spf13/cobra"
+)
+
+const maxRandom = 1 << 20
+
+func (a *app) randomCommand() *cobra.Command {
+	var (
+		hexa bool
+		out  output
+	)
+	out.mode = 0o600
+	cmd := &cobra.Command{
+		Use:     "random BYTES",
+		Short:   "Get random numbers from the card",
+		Long:    "Get random bytes from the card's generator. Not every card gives them; most give them slowly.",
+		Example: "  cardtool random 32 --hex",
+		Args:    args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, argv []string) error {
+			n, err := strconv.ParseUint(argv[0], 10, 32)
+			if err != nil || n == 0 || n > maxRandom {
+				return usagef("%q is not a number of bytes from 1 to %d", argv[0], maxRandom)
+			}
+			if a.global.json {
+				return usagef("random prints no JSON")
+			}
+			if err := out.open(!hexa); err != nil {
+				return err
+			}
+			return a.withCard(cmd.Context(), func(c *pivCard) error {
+				b, err := c.Random(cmd.Context(), int(n))
+				if err != nil {
+					return err
+				}
+				if hexa {
+					b = []byte(hex.EncodeToString(b) + "\n")
+				}
+				return out.put(b)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&hexa, "hex", false, "write hex rather than bytes")
+	a.outputFlags(cmd, &out, "bytes")
+	return cmd
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"sync"
+
+	"cardbridge/apdu"
+	"cardbridge/card/piv"
+)
+
+// openTrace makes the decorator behind --trace. One trace follows one reader.
+func (a *app) openTrace() (func(string, apdu.Transmitter) apdu.Transmitter, error) {
+	w := a.stderr
+	if a.global.trace != "-" {
+		f, err := os.OpenFile(a.global.trace, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+		if err != nil {
+			return nil, fmt.Errorf("trace: %w", err)
+		}
+		a.atEnd(func() { f.Close() })
+		w = f
+	}
+	var mu sync.Mutex
+	traces := map[string]*apdu.Trace{}
+	return func(reader string, t apdu.Transmitter) apdu.Transmitter {
+		mu.Lock()
+		defer mu.Unlock()
+		tr := traces[reader]
+		if tr == nil {
+			fmt.Fprintf(w, "# %s\n", reader)
+			tr = apdu.NewTrace(w, describe)
+			traces[reader] = tr
+		}
+		return apdu.Decorate(t, tr)
+	}, nil
+}
+
+// slotInstructions are those whose P2 (P1 of ATTEST, F9) is a key.
+var slotInstructions = map[byte]bool{0x47: true, 0x86: true, 0x87: true, 0xF6: true, 0xF7: true, 0xFE: true, 0xF9: true}
+
+// describe says which key or data object a PIV command is about. The applet
+// selected may be another one; a trace is for people.
+func describe(c apdu.Command) string {
+	switch {
+	case slotInstructions[c.INS]:
+		key := c.P2
+		if c.INS == 0xF9 {
+			key = c.P1
+		}
+		for _, s := range piv.Slots() {
+			if s.Key == key {
+				return "slot " + string(s.Ref)
+			}
+		}
+	case (c.INS == 0xCB || c.INS == 0xDB) && len(c.Data) > 2 && c.Data[0] == 0x5C && len(c.Data) >= 2+int(c.Data[1]):
+		var tag piv.Tag
+		for _, b := range c.Data[2 : 2+int(c.Data[1])] {
+			tag = tag<<8 | piv.Tag(b)
+		}
+		for _, o := range piv.Objects() {
+			if o.Tag == tag {
+				return o.Name
+			}
+		}
+	}
+	return ""
+}

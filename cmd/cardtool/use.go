@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"cardbridge/apdu"
+	"cardbridge/card"
+	"cardbridge/card/piv"
+	"cardbridge/internal/cli/keyfile"
+	"cardbridge/internal/secret"
+)
+
+// keyUse says how a command uses a private key.
+type keyUse struct {
+	spendLast  bool
+	publicFile string
+	public     keyfile.Public // of that file
+}
+
+// useFlags adds the PIN's sources and what else a key's use needs.
+func (a *app) useFlags(cmd *cobra.Command, use *keyUse) {
+	a.takes(cmd, pinSecret)
+	spendLastFlag(cmd, &use.spendLast)
+	a.publicFlag(cmd, use)
+}
+
+func (a *app) publicFlag(cmd *cobra.Command, use *keyUse) {
+	cmd.Flags().StringVar(&use.publicFile, "public-key", "", "the key's public half or certificate is in this `file`, for cards that tell of no key without a certificate")
+}
+
+// readPublic reads --public-key, before a card is asked for anything.
+func (a *app) readPublic(use *keyUse) error {
+	if use.publicFile == "" {
+		return nil
+	}
+	data, err := a.readInput(use.publicFile)
+	if err != nil {
+		return err
+	}
+	if use.public, err = keyfile.ReadPublic(data); err != nil {
+		return inputf("%s: %w", inputName(use.publicFile), err)
+	}
+	return nil
+}
+
+// keyFor is what is known of a slot's key: from the card, else from --public-key.
+func (c *pivCard) keyFor(ctx context.Context, slot piv.Slot, use keyUse) (card.KeyInfo, error) {
+	info, err := c.Key(ctx, slot.Ref)
+	if !errors.Is(err, card.ErrNotFound) && (err != nil || info.Public != nil) {
+		return info, err
+	}
+	if use.public.Key == nil {
+		// 6A82 is about a certificate; cards that tell of keys answer 6A88.
+		if errors.Is(err, apdu.ErrNotFound) {
+			err = hinted{err, "if there is a key without a certificate, --public-key gives its public half"}
+		}
+		return info, err
+	}
+	alg, perr := parseAlgorithm(publicKeyText(use.public.Key))
+	if perr != nil {
+		return info, perr
+	}
+	return card.KeyInfo{
+		Ref: slot.Ref, ID: slot.ID, Label: slot.Label, Algorithm: alg, Public: use.public.Key, PINPolicy: slot.PINPolicy,
+	}, nil
+}
+
+// withKey runs op with a key of the card. With a PIN at hand that is one
+// transaction; op must not do more in it than use the key.
+func (c *pivCard) withKey(ctx context.Context, slot piv.Slot, use keyUse, doing string, op func(card.PrivateKey) error) error {
+	doing += " with slot " + string(slot.Ref)
+	if c.app.source(pinSecret).given() {
+		pin, err := c.app.secret(ctx, pinSecret, "")
+		if err != nil {
+			return err
+		}
+		return c.app.busy(doing, func() error {
+			return c.Together(ctx, func(ctx context.Context) error {
+				info, err := c.keyFor(ctx, slot, use)
+				if err != nil {
+					return err
+				}
+				return op(c.PrivateKey(ctx, info, usePIN(info, pin, use.spendLast)))
+			})
+		})
+	}
+	var info card.KeyInfo
+	state := card.PINState{Tries: -1}
+	err := c.Together(ctx, func(ctx context.Context) (err error) {
+		if info, err = c.keyFor(ctx, slot, use); err != nil || info.PINPolicy == card.PINNever {
+			return err
+		}
+		state, err = c.PINState(ctx, card.PIN)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var pin *secret.Secret
+	if info.PINPolicy != card.PINNever {
+		note, err := tries(state, use.spendLast)
+		if err != nil {
+			return err
+		}
+		if pin, err = c.app.secret(ctx, pinSecret, note); err != nil {
+			return err
+		}
+	}
+	return c.app.busy(doing, func() error {
+		return op(c.PrivateKey(ctx, info, usePIN(info, pin, use.spendLast)))
+	})
+}
+
+// usePIN keeps the PIN from keys that never want it.
+func usePIN(info card.KeyInfo, pin *secret.Secret, spendLast bool) piv.UseOptions {
+	if info.PINPolicy == card.PINNever {
+		return piv.UseOptions{}
+	}
+	return piv.UseOptions{PIN: pin, SpendLastTry: spendLast}
+}

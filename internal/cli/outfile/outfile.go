@@ -1,0 +1,94 @@
+// Package outfile writes files whole or not at all: what is written appears
+// under its name only when it is complete, and never replaces what is there
+// unless that is asked for.
+package outfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// A File is being written beside its final name.
+type File struct {
+	tmp   *os.File
+	path  string
+	force bool
+}
+
+// Options of Create.
+type Options struct {
+	Mode  fs.FileMode // 0 for 0644; what is secret takes 0600
+	Force bool        // replace a file that is there
+}
+
+// Create begins to write path. A path that is taken is refused at once
+// (fs.ErrExist), before a key is used or made for it.
+func Create(path string, o Options) (*File, error) {
+	if !o.Force {
+		if err := Free(path); err != nil {
+			return nil, err
+		}
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return nil, err
+	}
+	mode := o.Mode
+	if mode == 0 {
+		mode = 0o644
+	}
+	if err := tmp.Chmod(mode); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		tmp.Close()
+		os.Remove(tmp.Name())
+		return nil, err
+	}
+	return &File{tmp, path, o.Force}, nil
+}
+
+// Free is nil when nothing has the name path.
+func Free(path string) error {
+	if _, err := os.Lstat(path); err == nil {
+		return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Write adds to what will appear.
+func (f *File) Write(b []byte) (int, error) { return f.tmp.Write(b) }
+
+// Commit makes the file appear under its name.
+func (f *File) Commit() (err error) {
+	name := f.tmp.Name()
+	defer os.Remove(name)
+	if err := f.tmp.Sync(); err != nil {
+		f.tmp.Close()
+		return fmt.Errorf("write %s: %w", f.path, err)
+	}
+	if err := f.tmp.Close(); err != nil {
+		return fmt.Errorf("write %s: %w", f.path, err)
+	}
+	if f.force {
+		return os.Rename(name, f.path)
+	}
+	// A link never replaces a file, a rename does: where links exist, nobody
+	// who made the file in the meantime loses it.
+	err = os.Link(name, f.path)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := Free(f.path); err != nil {
+		return err
+	}
+	return os.Rename(name, f.path)
+}
+
+// Discard ends without a file. After Commit it does nothing.
+func (f *File) Discard() {
+	f.tmp.Close()
+	os.Remove(f.tmp.Name())
+}

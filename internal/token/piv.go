@@ -1,0 +1,291 @@
+// Package token makes the tokens of package pkcs11 of the applets on cards. It
+// stands between pkcs11, which knows no applet, and the applets, which know no
+// PKCS #11.
+package token
+
+import (
+	"context"
+	"crypto"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"sync"
+
+	"cardbridge/card"
+	"cardbridge/card/piv"
+	"cardbridge/internal/secret"
+	"cardbridge/pkcs11"
+)
+
+// A pivToken is the PIV applet as a token.
+type pivToken struct {
+	*piv.Card
+	close func() error
+
+	mu  sync.Mutex
+	puk *secret.Secret // what the SO logged in with, where that is the PUK
+}
+
+var _ pkcs11.AdminToken = (*pivToken)(nil)
+
+// NewPIV returns the PIV applet behind conn as a token. close ends the
+// connection; it may be nil.
+func NewPIV(conn card.Conn, close func() error) pkcs11.AdminToken {
+	return &pivToken{Card: piv.Open(conn), close: close}
+}
+
+// Applet is card.PIV.
+func (t *pivToken) Applet() card.Applet { return card.PIV }
+
+// KeySlots lists PIV's slots.
+func (t *pivToken) KeySlots() []pkcs11.KeySlot { return pivSlots() }
+
+var pivSlots = sync.OnceValue(func() (all []pkcs11.KeySlot) {
+	for _, s := range piv.Slots() {
+		all = append(all, pkcs11.KeySlot{Ref: s.Ref, ID: s.ID, Label: s.Label, Hidden: s.Attestation})
+	}
+	return all
+})
+
+// dataOIDs are the object identifiers of PIV's data objects, below
+// 2.16.840.1.101.3.7 (SP 800-73-4 part 1, table 3).
+var dataOIDs = map[string][2]int{
+	"ccc": {219, 0}, "chuid": {48, 0}, "fingerprints": {96, 16}, "security": {144, 0}, "facial-image": {96, 48},
+	"printed": {48, 1}, "discovery": {96, 80}, "key-history": {96, 96}, "iris-images": {16, 21},
+	"bit-group": {16, 22}, "sm-signer": {16, 23}, "pairing-code": {16, 24},
+}
+
+// DataObjects lists PIV's data objects less the certificates, which are objects
+// of their own kind.
+func (t *pivToken) DataObjects() []pkcs11.DataObject { return pivData() }
+
+var pivData = sync.OnceValue(func() (all []pkcs11.DataObject) {
+	for _, o := range piv.Objects() {
+		if o.Slot != "" {
+			continue
+		}
+		d := pkcs11.DataObject{Name: o.Label, Private: o.PIN}
+		if oid, ok := dataOIDs[o.Name]; ok {
+			d.OID = append([]int{2, 16, 840, 1, 101, 3, 7}, oid[:]...)
+		} else {
+			continue // Yubico's own objects are for its own programs
+		}
+		all = append(all, d)
+	}
+	return all
+})
+
+func dataTag(name string) (piv.Tag, error) {
+	for _, o := range piv.Objects() {
+		if o.Label == name {
+			return o.Tag, nil
+		}
+	}
+	return 0, card.ErrNotFound
+}
+
+// PINLimits is 6 to 8 (SP 800-73-4 part 1, section 2.4.3).
+func (t *pivToken) PINLimits() (least, greatest int) { return 6, 8 }
+
+// ReadData reads a data object.
+func (t *pivToken) ReadData(ctx context.Context, name string) ([]byte, error) {
+	tag, err := dataTag(name)
+	if err != nil {
+		return nil, err
+	}
+	return t.ReadObject(ctx, tag)
+}
+
+// WriteData writes a data object.
+func (t *pivToken) WriteData(ctx context.Context, name string, value []byte) error {
+	tag, err := dataTag(name)
+	if err != nil {
+		return err
+	}
+	return t.WriteObject(ctx, tag, value)
+}
+
+// DeleteData empties a data object.
+func (t *pivToken) DeleteData(ctx context.Context, name string) error {
+	tag, err := dataTag(name)
+	if err != nil {
+		return err
+	}
+	return t.DeleteObject(ctx, tag)
+}
+
+// Login verifies the user's PIN.
+func (t *pivToken) Login(ctx context.Context, pin *secret.Secret, spendLastTry bool) error {
+	return t.Card.Login(ctx, pin, piv.LoginOptions{SpendLastTry: spendLastTry})
+}
+
+// LoginAdmin takes what C_Login gets for the SO: the management key in hex; or,
+// being shorter, the user's PIN where the management key is kept on the card
+// behind it, and the PUK otherwise. A PUK cannot be checked without being used:
+// that is left to UnblockPIN. nil is the key behind the PIN, after Login.
+func (t *pivToken) LoginAdmin(ctx context.Context, pin []byte) error {
+	if pin == nil {
+		return t.Card.LoginAdmin(ctx, nil)
+	}
+	if key, ok := managementKey(pin); ok {
+		defer key.Wipe()
+		return t.Card.LoginAdmin(ctx, key)
+	}
+	short := secret.New(slices.Clone(pin))
+	info, err := t.ManagementKey(ctx)
+	if err != nil && !errors.Is(err, card.ErrUnsupported) {
+		short.Wipe()
+		return err
+	}
+	if info.Protected || info.Derived {
+		defer short.Wipe()
+		if err := t.Card.Login(ctx, short, piv.LoginOptions{}); err != nil {
+			return err
+		}
+		return t.Card.LoginAdmin(ctx, nil)
+	}
+	if n := short.Len(); n < 6 || n > 8 {
+		short.Wipe()
+		return card.ErrWrongSecretFormat
+	}
+	t.keepPUK(short)
+	return nil
+}
+
+func (t *pivToken) keepPUK(s *secret.Secret) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.puk.Wipe()
+	t.puk = s
+}
+
+// managementKey reads a key in hex: 16, 24 or 32 bytes.
+func managementKey(text []byte) (*secret.Secret, bool) {
+	b := make([]byte, hex.DecodedLen(len(text)))
+	n, err := hex.Decode(b, text)
+	if err != nil || n != 16 && n != 24 && n != 32 {
+		clear(b)
+		return nil, false
+	}
+	return secret.New(b), true
+}
+
+// LogoutAdmin forgets the SO's secret.
+func (t *pivToken) LogoutAdmin(ctx context.Context) error {
+	t.keepPUK(nil)
+	return t.Card.LogoutAdmin(ctx)
+}
+
+// Logout forgets the user's PIN, and a management key that the PIN opened.
+func (t *pivToken) Logout(ctx context.Context) error {
+	return errors.Join(t.Card.LogoutAdmin(ctx), t.Card.Logout(ctx))
+}
+
+// UnblockPIN sets the PIN with the PUK.
+func (t *pivToken) UnblockPIN(ctx context.Context, puk, replacement *secret.Secret) error {
+	if puk == nil {
+		t.mu.Lock()
+		kept := t.puk
+		if kept != nil {
+			kept = kept.Clone()
+		}
+		t.mu.Unlock()
+		if kept == nil {
+			return card.ErrLoginRequired
+		}
+		defer kept.Wipe()
+		puk = kept
+	}
+	return t.Card.UnblockPIN(ctx, puk, replacement, piv.LoginOptions{})
+}
+
+// ChangePIN changes the user's PIN.
+func (t *pivToken) ChangePIN(ctx context.Context, old, replacement *secret.Secret, spendLastTry bool) error {
+	return t.Card.ChangePIN(ctx, card.PIN, old, replacement, piv.LoginOptions{SpendLastTry: spendLastTry})
+}
+
+// ChangeAdmin changes the management key, both given in hex, or the PUK. The
+// new management key's kind follows from its length: 24 bytes stay what the key
+// was, where that had 24.
+func (t *pivToken) ChangeAdmin(ctx context.Context, old, replacement []byte) error {
+	before, isKey := managementKey(old)
+	after, alsoKey := managementKey(replacement)
+	if isKey != alsoKey {
+		before.Wipe()
+		after.Wipe()
+		return card.ErrWrongSecretFormat
+	}
+	if !isKey {
+		b, a := secret.New(slices.Clone(old)), secret.New(slices.Clone(replacement))
+		defer b.Wipe()
+		defer a.Wipe()
+		return t.Card.ChangePIN(ctx, card.PUK, b, a, piv.LoginOptions{})
+	}
+	defer before.Wipe()
+	defer after.Wipe()
+	if err := t.Card.LoginAdmin(ctx, before); err != nil {
+		return err
+	}
+	info, err := t.ManagementKey(ctx)
+	if err != nil && !errors.Is(err, card.ErrUnsupported) {
+		return err
+	}
+	alg := info.Algorithm
+	if alg.KeyLength() != after.Len() {
+		alg = map[int]piv.ManagementAlgorithm{16: piv.AES128, 24: piv.TripleDES, 32: piv.AES256}[after.Len()]
+	}
+	return t.SetManagementKey(ctx, alg, after, piv.ManagementKeyOptions{Touch: info.TouchPolicy == card.TouchAlways})
+}
+
+// PrivateKey is the key itself.
+func (t *pivToken) PrivateKey(ctx context.Context, info card.KeyInfo, pin *secret.Secret, spendLastTry bool) card.PrivateKey {
+	return t.Card.PrivateKey(ctx, info, piv.UseOptions{PIN: pin, SpendLastTry: spendLastTry})
+}
+
+// Generate makes a key on the card.
+func (t *pivToken) Generate(ctx context.Context, ref card.KeyRef, alg card.Algorithm, p pkcs11.Policy) (card.KeyInfo, error) {
+	info, err := t.Card.Generate(ctx, ref, piv.GenerateOptions{Algorithm: alg, PINPolicy: p.PIN, TouchPolicy: p.Touch})
+	return t.complete(ctx, info, err)
+}
+
+// Import puts a key on the card.
+func (t *pivToken) Import(ctx context.Context, ref card.KeyRef, key crypto.PrivateKey, p pkcs11.Policy) (card.KeyInfo, error) {
+	info, err := t.Card.Import(ctx, ref, key, piv.ImportOptions{PINPolicy: p.PIN, TouchPolicy: p.Touch})
+	return t.complete(ctx, info, err)
+}
+
+// complete asks the card for the policies that it gave a new key by itself:
+// CKA_ALWAYS_AUTHENTICATE must be true. Where it does not tell, the standard's
+// default for the slot is what a key without metadata is taken for later on.
+func (t *pivToken) complete(ctx context.Context, info card.KeyInfo, err error) (card.KeyInfo, error) {
+	if err != nil || info.PINPolicy != card.PINUnknown {
+		return info, err
+	}
+	if asked, err := t.Key(ctx, info.Ref); err == nil {
+		return asked, nil
+	}
+	if s, ok := piv.SlotByName(string(info.Ref)); ok {
+		info.PINPolicy = s.PINPolicy
+	}
+	return info, nil
+}
+
+// PutCertificate stores a certificate, compressed where it would not fit
+// otherwise.
+func (t *pivToken) PutCertificate(ctx context.Context, ref card.KeyRef, der []byte) error {
+	return t.Card.PutCertificate(ctx, ref, der, piv.PutCertificateOptions{Compress: len(der) > uncompressed})
+}
+
+// uncompressed is the longest certificate that SP 800-73-4 part 1, table 7 makes
+// room for as it is.
+const uncompressed = 1856
+
+// Close forgets secrets and ends the connection.
+func (t *pivToken) Close() error {
+	t.keepPUK(nil)
+	err := t.Card.Close()
+	if t.close != nil {
+		err = errors.Join(err, t.close())
+	}
+	return err
+}

@@ -1,0 +1,137 @@
+package pkcs11
+
+import (
+	"cardbridge/pkcs11/ck"
+	"cardbridge/session"
+)
+
+// The two-call dance of section 5.2, once for all functions with an output. A
+// question about the length never runs the operation (S27): the length comes
+// from the key or the mechanism. Where only a bound is known before (padding is
+// taken off) and the caller's buffer is smaller than the bound, the operation
+// runs once and its result waits until the buffer fits; a card is never asked
+// twice, and no PIN or touch is spent twice.
+
+// A length is how many bytes an output will have, or has at most.
+type length struct {
+	n     int
+	exact bool
+}
+
+// last runs the step that ends an operation: the single-part function, or the
+// Final one.
+func (m *Module) last(s session.SessionHandle, kind session.OpKind, out *Out, size func(*operation) (length, error), run func(*operation) ([]byte, error)) error {
+	if out.Null {
+		return m.app.Query(s, kind, func(op *session.Operation) error {
+			o := operationOf(op.State())
+			if o.isHeld {
+				return out.put(o.held)
+			}
+			n, err := size(o)
+			out.Len = uint(n.n)
+			return err
+		})
+	}
+	return m.app.Finish(s, kind, func(op *session.Operation) error {
+		o := operationOf(op.State())
+		err := o.produce(out, size, run)
+		if err != ck.CKR_BUFFER_TOO_SMALL && o.use != nil { //nolint:errorlint // produce's own
+			o.use.forget()
+		}
+		return err
+	})
+}
+
+func (o *operation) produce(out *Out, size func(*operation) (length, error), run func(*operation) ([]byte, error)) error {
+	if !o.isHeld {
+		n, err := size(o)
+		if err != nil {
+			return err
+		}
+		if n.exact {
+			if ok, err := out.fits(n.n); !ok {
+				return err
+			}
+		}
+		data, err := run(o)
+		if err != nil {
+			return err
+		}
+		o.held, o.isHeld = data, true
+	}
+	return out.put(o.held)
+}
+
+// part runs an Update function with output. Its length is exact, so that
+// nothing is taken in before it fits.
+func (m *Module) part(s session.SessionHandle, kind session.OpKind, out *Out, n func(*operation) int, run func(*operation) ([]byte, error)) error {
+	if out.Null {
+		return m.app.Query(s, kind, func(op *session.Operation) error {
+			out.Len = uint(n(operationOf(op.State())))
+			return nil
+		})
+	}
+	return m.app.Update(s, kind, func(op *session.Operation) error {
+		o := operationOf(op.State())
+		if ok, err := out.fits(n(o)); !ok {
+			return err
+		}
+		o.parts = true
+		data, err := run(o)
+		if err != nil {
+			return err
+		}
+		return out.put(data)
+	})
+}
+
+// feed runs an Update function without output.
+func (m *Module) feed(s session.SessionHandle, kind session.OpKind, run func(*operation) error) error {
+	return m.app.Update(s, kind, func(op *session.Operation) error {
+		o := operationOf(op.State())
+		o.parts = true
+		return run(o)
+	})
+}
+
+// single refuses a single-part function in the middle of a multi-part
+// operation: "MUST be called ... without intervening" Updates.
+func single(f func(*operation) (length, error)) func(*operation) (length, error) {
+	return func(o *operation) (length, error) {
+		if o.parts {
+			return length{}, ck.CKR_OPERATION_ACTIVE
+		}
+		return f(o)
+	}
+}
+
+// begin makes an operation with a key active. A NULL mechanism cancels the one
+// that is (section 5.2, since 3.0).
+func (m *Module) begin(s session.SessionHandle, kind session.OpKind, given *Mechanism, key session.ObjectHandle, class ck.ObjectClass, usage ck.AttributeType,
+	can func(*mechanism) bool, make func(o *operation, param any) error,
+) error {
+	if given == nil {
+		return m.app.Cancel(s, kind)
+	}
+	if key == session.CK_INVALID_HANDLE {
+		if _, err := m.app.SessionInfo(s); err != nil {
+			return err
+		}
+		return ck.CKR_KEY_HANDLE_INVALID
+	}
+	return m.app.Begin(s, kind, key, func(p session.Object) (any, error) {
+		k := p.(*object)
+		row, param, err := start(given, can, k, class, usage)
+		if err != nil {
+			return nil, err
+		}
+		o := &operation{mechanism: row, use: &use{ctx: m.lib.ctx, key: k}}
+		if k.tok != nil {
+			o.use.ctx = k.tok.ctx
+		}
+		if err := make(o, param); err != nil {
+			return nil, err
+		}
+		return o.state(), nil
+	})
+}

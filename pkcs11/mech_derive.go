@@ -1,0 +1,176 @@
+package pkcs11
+
+import (
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/hkdf"
+	"encoding/binary"
+
+	"cardbridge/pkcs11/ck"
+)
+
+// deriveMechanisms are key agreement and HKDF.
+func deriveMechanisms() (all []mechanism) {
+	for _, typ := range []ck.MechanismType{ck.CKM_ECDH1_DERIVE, ck.CKM_ECDH1_COFACTOR_DERIVE} {
+		// The cofactor of every curve here is 1, or (X25519) part of the
+		// function itself: both mechanisms do the same.
+		all = append(all, mechanism{
+			typ: typ, keys: []ck.KeyType{ck.CKK_EC, ck.CKK_EC_MONTGOMERY}, min: 255, max: 521,
+			extra: ecFlags | ck.CKF_EC_CURVENAME, param: ecdhParam, derive: deriveECDH,
+		})
+	}
+	keys := []ck.KeyType{ck.CKK_HKDF, ck.CKK_GENERIC_SECRET}
+	return append(all,
+		mechanism{typ: ck.CKM_HKDF_DERIVE, keys: keys, min: 1, max: maxGeneric, param: hkdfParam, derive: deriveHKDF})
+}
+
+// An agreement is CK_ECDH1_DERIVE_PARAMS.
+type agreement struct {
+	kdf    *hashRow // nil for CKD_NULL
+	shared []byte
+	peer   []byte
+}
+
+func ecdhParam(p Parameter) (any, error) {
+	v, ok := p.fields("uupup")
+	if !ok {
+		return nil, ck.CKR_MECHANISM_PARAM_INVALID
+	}
+	a := agreement{}
+	if kdf := ck.KDF(v[0]); kdf != ck.CKD_NULL {
+		if a.kdf = hashBy(func(r *hashRow) bool { return r.kdf != 0 && r.kdf == kdf }); a.kdf == nil {
+			return nil, ck.CKR_MECHANISM_PARAM_INVALID
+		}
+	}
+	var err error
+	if a.shared, err = p.follow(v[2], v[1]); err != nil {
+		return nil, err
+	}
+	if a.kdf == nil && len(a.shared) != 0 { // section 6.3.18: must be empty then
+		return nil, ck.CKR_MECHANISM_PARAM_INVALID
+	}
+	if a.peer, err = p.follow(v[4], v[3]); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// deriveECDH agrees on a secret. length 0 asks for all of it.
+func deriveECDH(u *use, param any, length uint) ([]byte, error) {
+	a := param.(agreement)
+	own, err := u.public()
+	if err != nil {
+		return nil, err
+	}
+	c := curveOfKey(own)
+	if c == nil || c.ecdh == nil {
+		return nil, ck.CKR_KEY_TYPE_INCONSISTENT
+	}
+	pub, err := c.publicKey(a.peer)
+	if err != nil {
+		return nil, ck.CKR_MECHANISM_PARAM_INVALID
+	}
+	var peer *ecdh.PublicKey
+	switch k := pub.(type) {
+	case *ecdh.PublicKey:
+		peer = k
+	case *ecdsa.PublicKey:
+		if peer, err = k.ECDH(); err != nil {
+			return nil, ck.CKR_MECHANISM_PARAM_INVALID
+		}
+	}
+	key, err := u.private()
+	if err != nil {
+		return nil, err
+	}
+	z, err := key.ECDH(peer)
+	if err != nil {
+		return nil, err
+	}
+	if a.kdf != nil {
+		if length == 0 {
+			length = uint(a.kdf.hash.Size())
+		}
+		return x963(a.kdf, z, a.shared, length), nil
+	}
+	if length > uint(len(z)) {
+		return nil, ck.CKR_KEY_SIZE_RANGE
+	}
+	if length == 0 {
+		return z, nil
+	}
+	// "truncated by removing bytes from the leading end" (section 6.3.18).
+	return z[uint(len(z))-length:], nil
+}
+
+// x963 is the KDF of ANSI X9.63 (SEC 1 section 3.6.1).
+func x963(kdf *hashRow, z, shared []byte, length uint) []byte {
+	var out []byte
+	for i := uint32(1); uint(len(out)) < length; i++ {
+		h := kdf.hash.New()
+		h.Write(z)
+		h.Write(binary.BigEndian.AppendUint32(nil, i))
+		h.Write(shared)
+		out = h.Sum(out)
+	}
+	return out[:length]
+}
+
+// hkdfParams is CK_HKDF_PARAMS.
+type hkdfParams struct {
+	extract, expand bool
+	hash            *hashRow
+	saltType        ck.Flags
+	salt, info      []byte
+}
+
+func hkdfParam(p Parameter) (any, error) {
+	// bExtract, bExpand, prfHashMechanism, ulSaltType, pSalt, ulSaltLen, hSaltKey, pInfo, ulInfoLen
+	v, ok := p.fields("bbuupuupu")
+	if !ok {
+		return nil, ck.CKR_MECHANISM_PARAM_INVALID
+	}
+	h := hkdfParams{extract: v[0] != 0, expand: v[1] != 0, hash: hashByDigest(ck.MechanismType(v[2])), saltType: ck.Flags(v[3])}
+	// A salt that is a key would have to be looked up in the caller's session:
+	// not offered.
+	if h.hash == nil || !h.extract && !h.expand || h.extract && h.saltType != ck.CKF_HKDF_SALT_NULL && h.saltType != ck.CKF_HKDF_SALT_DATA {
+		return nil, ck.CKR_MECHANISM_PARAM_INVALID
+	}
+	var err error
+	if h.extract && h.saltType == ck.CKF_HKDF_SALT_DATA {
+		if h.salt, err = p.follow(v[4], v[5]); err != nil {
+			return nil, err
+		}
+	}
+	h.info, err = p.follow(v[7], v[8])
+	return h, err
+}
+
+func deriveHKDF(u *use, param any, length uint) ([]byte, error) {
+	h := param.(hkdfParams)
+	key, err := u.secret()
+	if err != nil {
+		return nil, err
+	}
+	if h.extract {
+		if key, err = hkdf.Extract(h.hash.hash.New, key, h.salt); err != nil {
+			return nil, ck.CKR_MECHANISM_PARAM_INVALID
+		}
+	}
+	if !h.expand {
+		if length > uint(len(key)) {
+			return nil, ck.CKR_KEY_SIZE_RANGE
+		}
+		if length != 0 {
+			key = key[:length]
+		}
+		return key, nil
+	}
+	if length == 0 {
+		length = uint(h.hash.hash.Size())
+	}
+	if key, err = hkdf.Expand(h.hash.hash.New, key, string(h.info), int(length)); err != nil {
+		return nil, ck.CKR_KEY_SIZE_RANGE
+	}
+	return key, nil
+}

@@ -1,0 +1,186 @@
+package pkcs11
+
+import (
+	"cardbridge/pkcs11/ck"
+	"cardbridge/session"
+)
+
+// Sections 5.9, 5.11, 5.14 and 5.16: message-based functions (3.0). One Init
+// serves many messages, each whole or in parts.
+
+// messages encrypts and decrypts message by message.
+type messages interface {
+	seal(p Parameter, associated, plaintext []byte) ([]byte, error)
+	unseal(p Parameter, associated, ciphertext []byte) ([]byte, error)
+}
+
+// A partial is a message that comes in parts.
+type partial struct {
+	associated []byte
+	absorber
+}
+
+func (m *Module) messageInit(s session.SessionHandle, kind session.OpKind, given *Mechanism, key session.ObjectHandle, usage ck.AttributeType) error {
+	return m.begin(s, kind, given, key, ck.CKO_SECRET_KEY, usage,
+		func(r *mechanism) bool { return r.message != nil },
+		func(o *operation, _ any) (err error) {
+			o.messages, err = o.mechanism.message(o.use)
+			return err
+		})
+}
+
+// MessageEncryptInit is C_MessageEncryptInit.
+func (m *Module) MessageEncryptInit(s session.SessionHandle, given *Mechanism, key session.ObjectHandle) error {
+	return m.messageInit(s, session.OpMessageEncrypt, given.bare(), key, ck.CKA_ENCRYPT)
+}
+
+// MessageDecryptInit is C_MessageDecryptInit.
+func (m *Module) MessageDecryptInit(s session.SessionHandle, given *Mechanism, key session.ObjectHandle) error {
+	return m.messageInit(s, session.OpMessageDecrypt, given.bare(), key, ck.CKA_DECRYPT)
+}
+
+// bare marks a mechanism whose parameter comes with each message.
+func (g *Mechanism) bare() *Mechanism {
+	if g == nil {
+		return nil
+	}
+	return &Mechanism{Type: g.Type, PerMessage: true}
+}
+
+// aMessage runs a whole message. The operation stays active, whatever becomes
+// of one message but an error that ends it (S27).
+func (m *Module) aMessage(s session.SessionHandle, kind session.OpKind, out *Out, n int, run func(*operation) ([]byte, error)) error {
+	if out.Null {
+		return m.app.Query(s, kind, func(*session.Operation) error {
+			out.Len = uint(n)
+			return nil
+		})
+	}
+	return m.app.Update(s, kind, func(op *session.Operation) error {
+		o := operationOf(op.State())
+		if o.partial != nil {
+			return ck.CKR_OPERATION_ACTIVE
+		}
+		if ok, err := out.fits(n); !ok {
+			return err
+		}
+		data, err := run(o)
+		if err != nil {
+			return err
+		}
+		return out.put(data)
+	})
+}
+
+// EncryptMessage is C_EncryptMessage.
+func (m *Module) EncryptMessage(s session.SessionHandle, p Parameter, associated, plaintext []byte, out *Out) error {
+	return m.aMessage(s, session.OpMessageEncrypt, out, len(plaintext), func(o *operation) ([]byte, error) {
+		return o.messages.seal(p, associated, plaintext)
+	})
+}
+
+// DecryptMessage is C_DecryptMessage.
+func (m *Module) DecryptMessage(s session.SessionHandle, p Parameter, associated, ciphertext []byte, out *Out) error {
+	return m.aMessage(s, session.OpMessageDecrypt, out, len(ciphertext), func(o *operation) ([]byte, error) {
+		return o.messages.unseal(p, associated, ciphertext)
+	})
+}
+
+func (m *Module) messageBegin(s session.SessionHandle, kind session.OpKind, associated []byte) error {
+	return m.app.Update(s, kind, func(op *session.Operation) error {
+		o := operationOf(op.State())
+		if o.partial != nil {
+			return ck.CKR_OPERATION_ACTIVE
+		}
+		o.partial = &partial{associated: associated}
+		return nil
+	})
+}
+
+// EncryptMessageBegin is C_EncryptMessageBegin.
+func (m *Module) EncryptMessageBegin(s session.SessionHandle, _ Parameter, associated []byte) error {
+	return m.messageBegin(s, session.OpMessageEncrypt, associated)
+}
+
+// DecryptMessageBegin is C_DecryptMessageBegin.
+func (m *Module) DecryptMessageBegin(s session.SessionHandle, _ Parameter, associated []byte) error {
+	return m.messageBegin(s, session.OpMessageDecrypt, associated)
+}
+
+// messageNext takes a part. All output comes with the last one: of a message
+// that is to be authenticated nothing is told before.
+func (m *Module) messageNext(s session.SessionHandle, kind session.OpKind, part []byte, out *Out, flags ck.Flags, run func(o *operation, p *partial) ([]byte, error)) error {
+	last := flags&ck.CKF_END_OF_MESSAGE != 0
+	size := func(o *operation) int {
+		if !last {
+			return 0
+		}
+		return len(o.partial.data) + len(part)
+	}
+	if out.Null {
+		return m.app.Query(s, kind, func(op *session.Operation) error {
+			o := operationOf(op.State())
+			if o.partial == nil {
+				return ck.CKR_OPERATION_NOT_INITIALIZED
+			}
+			out.Len = uint(size(o))
+			return nil
+		})
+	}
+	return m.app.Update(s, kind, func(op *session.Operation) error {
+		o := operationOf(op.State())
+		if o.partial == nil {
+			return ck.CKR_OPERATION_NOT_INITIALIZED
+		}
+		if ok, err := out.fits(size(o)); !ok {
+			return err
+		}
+		if err := o.partial.update(part); err != nil {
+			return err
+		}
+		if !last {
+			return out.put(nil)
+		}
+		p := o.partial
+		o.partial = nil
+		data, err := run(o, p)
+		if err != nil {
+			return err
+		}
+		return out.put(data)
+	})
+}
+
+// EncryptMessageNext is C_EncryptMessageNext.
+func (m *Module) EncryptMessageNext(s session.SessionHandle, param Parameter, part []byte, out *Out, flags ck.Flags) error {
+	return m.messageNext(s, session.OpMessageEncrypt, part, out, flags, func(o *operation, p *partial) ([]byte, error) {
+		return o.messages.seal(param, p.associated, p.data)
+	})
+}
+
+// DecryptMessageNext is C_DecryptMessageNext.
+func (m *Module) DecryptMessageNext(s session.SessionHandle, param Parameter, part []byte, out *Out, flags ck.Flags) error {
+	return m.messageNext(s, session.OpMessageDecrypt, part, out, flags, func(o *operation, p *partial) ([]byte, error) {
+		return o.messages.unseal(param, p.associated, p.data)
+	})
+}
+
+// messageFinal ends a message-based operation.
+func (m *Module) messageFinal(s session.SessionHandle, kind session.OpKind) error {
+	return m.app.Finish(s, kind, func(op *session.Operation) error {
+		if o := operationOf(op.State()); o.partial != nil {
+			return ck.CKR_OPERATION_ACTIVE
+		}
+		return nil
+	})
+}
+
+// MessageEncryptFinal is C_MessageEncryptFinal.
+func (m *Module) MessageEncryptFinal(s session.SessionHandle) error {
+	return m.messageFinal(s, session.OpMessageEncrypt)
+}
+
+// MessageDecryptFinal is C_MessageDecryptFinal.
+func (m *Module) MessageDecryptFinal(s session.SessionHandle) error {
+	return m.messageFinal(s, session.OpMessageDecrypt)
+}

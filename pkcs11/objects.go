@@ -1,0 +1,232 @@
+package pkcs11
+
+import (
+	"bytes"
+	"errors"
+
+	"cardbridge/card"
+	"cardbridge/pkcs11/ck"
+	"cardbridge/session"
+)
+
+// Section 5.7, object management.
+
+// loggedIn tells whether the session may have private objects.
+func (m *Module) loggedIn(s session.SessionHandle) (bool, error) {
+	info, err := m.app.SessionInfo(s)
+	return info.State == session.CKS_RO_USER_FUNCTIONS || info.State == session.CKS_RW_USER_FUNCTIONS, err
+}
+
+// CreateObject is C_CreateObject.
+func (m *Module) CreateObject(s session.SessionHandle, t Template) (session.ObjectHandle, error) {
+	user, err := m.loggedIn(s)
+	if err != nil {
+		return 0, err
+	}
+	from := created
+	from.loggedIn = user
+	return m.create(s, t, nil, from)
+}
+
+// create makes an object of a template, with a key that stands in the template
+// or comes from elsewhere.
+func (m *Module) create(s session.SessionHandle, t Template, implied Template, from origin) (session.ObjectHandle, error) {
+	t, class, keyType, err := classOf(t, implied)
+	if err != nil {
+		return 0, err
+	}
+	if err := check(t, class, keyType, from.rule|create); err != nil {
+		return 0, err
+	}
+	if t.bool(ck.CKA_TOKEN, false) {
+		return m.store(s, t, class, keyType, from)
+	}
+	o, err := newObject(t, class, keyType, nil, from)
+	if err != nil {
+		return 0, err
+	}
+	return m.keep(s, o)
+}
+
+// keep makes a session object known.
+func (m *Module) keep(s session.SessionHandle, o *object) (session.ObjectHandle, error) {
+	return m.app.CreateObject(s, session.KindOf(false, o.private), func() (session.Object, error) { return o, nil })
+}
+
+// object returns what a handle names.
+func (m *Module) object(s session.SessionHandle, h session.ObjectHandle) (*object, error) {
+	o, err := m.app.Object(s, h)
+	if err != nil {
+		return nil, err
+	}
+	return o.(*object), nil
+}
+
+// keyFor is object for a handle in the role of a key.
+func (m *Module) keyFor(s session.SessionHandle, h session.ObjectHandle, code ck.RV) (*object, error) {
+	o, err := m.object(s, h)
+	if errors.Is(err, session.CKR_OBJECT_HANDLE_INVALID) {
+		return nil, code
+	}
+	return o, err
+}
+
+// CopyObject is C_CopyObject. The copy is a session object: a card has a place
+// for each key, and none for copies.
+func (m *Module) CopyObject(s session.SessionHandle, h session.ObjectHandle, t Template) (session.ObjectHandle, error) {
+	o, err := m.object(s, h)
+	if err != nil {
+		return 0, err
+	}
+	if !o.is(ck.CKA_COPYABLE) {
+		return 0, ck.CKR_ACTION_PROHIBITED
+	}
+	if err := o.readData(m.lib.ctx); err != nil {
+		return 0, err
+	}
+	attrs, err := o.changed(t, true)
+	if err != nil {
+		return 0, err
+	}
+	if o.onToken {
+		if t.bool(ck.CKA_TOKEN, false) {
+			return 0, ck.CKR_TEMPLATE_INCONSISTENT
+		}
+		attrs[ck.CKA_TOKEN], attrs[ck.CKA_MODIFIABLE], attrs[ck.CKA_DESTROYABLE] = no, yes, yes
+		if v, ok := t.find(ck.CKA_MODIFIABLE); ok {
+			attrs[ck.CKA_MODIFIABLE] = v
+		}
+	} else if attrs.bool(ck.CKA_TOKEN) {
+		return 0, ck.CKR_TEMPLATE_INCONSISTENT
+	}
+	attrs[ck.CKA_UNIQUE_ID] = uniqueID()
+	c := &object{class: o.class, private: attrs.bool(ck.CKA_PRIVATE), attrs: attrs, key: o.key}
+	if o.private && !c.private {
+		return 0, ck.CKR_TEMPLATE_INCONSISTENT
+	}
+	return m.keep(s, c)
+}
+
+// DestroyObject is C_DestroyObject.
+func (m *Module) DestroyObject(s session.SessionHandle, h session.ObjectHandle) error {
+	return m.app.DestroyObject(s, h, func(p session.Object) error {
+		if o := p.(*object); o.onToken {
+			return m.erase(o)
+		}
+		return nil
+	})
+}
+
+// GetObjectSize is C_GetObjectSize.
+func (m *Module) GetObjectSize(s session.SessionHandle, h session.ObjectHandle) (uint, error) {
+	o, err := m.object(s, h)
+	if err != nil {
+		return 0, err
+	}
+	if err := o.readData(m.lib.ctx); err != nil {
+		return 0, err
+	}
+	return o.size(), nil
+}
+
+// A Request is one attribute of C_GetAttributeValue: where it goes, and what
+// came of it.
+type Request struct {
+	Type ck.AttributeType
+	Out  Out // Len is ck.Unavailable for an attribute that is not told
+}
+
+// GetAttributeValue is C_GetAttributeValue: all that can be told is told,
+// whatever becomes of the rest (section 5.7.5).
+func (m *Module) GetAttributeValue(s session.SessionHandle, h session.ObjectHandle, wanted []Request) error {
+	o, err := m.object(s, h)
+	if err != nil {
+		return err
+	}
+	var result error
+	for i := range wanted {
+		r := &wanted[i]
+		if r.Type == ck.CKA_VALUE {
+			if err := o.readData(m.lib.ctx); err != nil {
+				r.Out.Len = ck.Unavailable
+				result = err
+				continue
+			}
+		}
+		v, err := o.tell(r.Type)
+		if err != nil {
+			r.Out.Len = ck.Unavailable
+			result = err
+			continue
+		}
+		if err := r.Out.put(v); err != nil {
+			r.Out.Len = ck.Unavailable
+			result = err
+		}
+	}
+	return result
+}
+
+// SetAttributeValue is C_SetAttributeValue.
+func (m *Module) SetAttributeValue(s session.SessionHandle, h session.ObjectHandle, t Template) error {
+	return m.app.ModifyObject(s, h, func(p session.Object) error {
+		o := p.(*object)
+		attrs, err := o.changed(t, false)
+		if err != nil {
+			return err
+		}
+		if v, ok := t.find(ck.CKA_CHECK_VALUE); ok && !bytes.Equal(v, o.bytes(ck.CKA_CHECK_VALUE)) {
+			return ck.CKR_ATTRIBUTE_VALUE_INVALID
+		}
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.attrs = attrs
+		return nil
+	})
+}
+
+// FindObjectsInit is C_FindObjectsInit. It reads from the card what the
+// template could match and is not known yet.
+func (m *Module) FindObjectsInit(s session.SessionHandle, t Template) error {
+	tok, err := m.tokenOf(s)
+	if err != nil {
+		return err
+	}
+	active, err := m.app.Active(s)
+	if err != nil {
+		return err
+	}
+	if len(active) > 0 {
+		// Refused, but not before the card was asked needlessly.
+		return m.app.FindInit(s, func(session.Object) bool { return false })
+	}
+	if err := m.app.Do(s, func() error { return m.readable(tok.prefetch(t)) }); err != nil {
+		return err
+	}
+	return m.app.FindInit(s, func(p session.Object) bool {
+		o := p.(*object)
+		if _, ok := t.find(ck.CKA_VALUE); ok {
+			if o.readData(m.lib.ctx) != nil {
+				return false
+			}
+		}
+		return o.matches(t)
+	})
+}
+
+// readable lets a search go on over a card without the applet: there is
+// nothing on it.
+func (m *Module) readable(err error) error {
+	if errors.Is(err, card.ErrNoApplet) {
+		return ck.CKR_TOKEN_NOT_RECOGNIZED
+	}
+	return err
+}
+
+// FindObjects is C_FindObjects.
+func (m *Module) FindObjects(s session.SessionHandle, most uint) ([]session.ObjectHandle, error) {
+	return m.app.Find(s, int(min(most, 1<<20)))
+}
+
+// FindObjectsFinal is C_FindObjectsFinal.
+func (m *Module) FindObjectsFinal(s session.SessionHandle) error { return m.app.FindFinal(s) }

@@ -1,0 +1,260 @@
+package pkcs11
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"cardbridge/card"
+	"cardbridge/internal/secret"
+	"cardbridge/pkcs11/ck"
+	"cardbridge/session"
+)
+
+// A token is a Token while it is in its slot: what was read of it, and the
+// objects made of that. A token that comes back is a new one.
+type token struct {
+	lib    *Library
+	slot   session.SlotID
+	card   Token
+	ctx    context.Context // ends when the card is removed
+	cancel context.CancelFunc
+
+	// reading is held while the card is read, so that nothing is read twice.
+	// Only those who need that card wait for it.
+	reading sync.Mutex
+
+	mu       sync.Mutex // short
+	identity *card.Identity
+	keys     map[card.KeyRef]*card.KeyInfo // nil value: read, and not there
+	certs    map[card.KeyRef][]byte        // nil value: read, and not there
+	all      bool                          // all keys were read
+	objects  map[objectKey]*object
+	// finalTry is set once an application was told CKF_USER_PIN_FINAL_TRY.
+	finalTry bool
+}
+
+// An objectKey tells the objects of one token apart.
+type objectKey struct {
+	class   ck.ObjectClass
+	ref     card.KeyRef
+	data    string
+	profile ck.Profile
+	private bool
+	admin   bool // see adminView
+}
+
+func newToken(l *Library, slot session.SlotID, t Token) *token {
+	k := &token{
+		lib: l, slot: slot, card: t,
+		keys: map[card.KeyRef]*card.KeyInfo{}, certs: map[card.KeyRef][]byte{}, objects: map[objectKey]*object{},
+	}
+	k.ctx, k.cancel = context.WithCancel(l.ctx)
+	return k
+}
+
+// end forgets a token that was removed.
+func (t *token) end() {
+	t.cancel()
+	if err := t.card.Close(); err != nil {
+		t.lib.logf("slot %d: %v", t.slot, err)
+	}
+}
+
+// Login is called by package session, one login or logout at a time.
+func (t *token) Login(user session.UserType, _ string, pin []byte) error {
+	if pin == nil {
+		return ck.CKR_ARGUMENTS_BAD // no protected authentication path
+	}
+	if ck.UserType(user) == ck.CKU_SO {
+		return t.card.LoginAdmin(t.ctx, pin)
+	}
+	s := secret.New(slices.Clone(pin))
+	defer s.Wipe()
+	return t.card.Login(t.ctx, s, t.mayspend())
+}
+
+// mayspend tells whether a wrong PIN may block the card: the application was
+// told, or the configuration says so.
+func (t *token) mayspend() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.finalTry || t.lib.config.SpendLastTry
+}
+
+// verify asks the card about a PIN for a context-specific login.
+func (t *token) verify(ctx context.Context, pin *secret.Secret) error {
+	return t.card.Login(ctx, pin, t.mayspend())
+}
+
+// Logout is called by package session.
+func (t *token) Logout(user session.UserType) error {
+	if ck.UserType(user) == ck.CKU_SO {
+		return t.card.LogoutAdmin(t.ctx)
+	}
+	return t.card.Logout(t.ctx)
+}
+
+// privateKey is the key of an operation.
+func (t *token) privateKey(u *use) privateKey {
+	info := u.key.key.(tokenKey).info
+	return t.card.PrivateKey(u.ctx, info, u.pin, t.mayspend())
+}
+
+// who reads the token's identity, once.
+func (t *token) who() (card.Identity, error) {
+	t.reading.Lock()
+	defer t.reading.Unlock()
+	t.mu.Lock()
+	known := t.identity
+	t.mu.Unlock()
+	if known != nil {
+		return *known, nil
+	}
+	id, err := t.card.Identity(t.ctx)
+	if err != nil {
+		return id, err
+	}
+	t.mu.Lock()
+	t.identity = &id
+	t.mu.Unlock()
+	return id, nil
+}
+
+// shownSlots are the key slots that may have objects.
+func (t *token) shownSlots() []KeySlot {
+	return slices.DeleteFunc(slices.Clone(t.card.KeySlots()), func(s KeySlot) bool { return s.Hidden && !t.lib.config.ShowHidden })
+}
+
+func (t *token) slotByID(id []byte) (KeySlot, bool) {
+	if len(id) != 1 {
+		return KeySlot{}, false
+	}
+	for _, s := range t.card.KeySlots() {
+		if s.ID == id[0] {
+			return s, true
+		}
+	}
+	return KeySlot{}, false
+}
+
+// fewKeys is up to how many key slots are read one by one; beyond, all of them
+// are read together.
+const fewKeys = 2
+
+// unreadKeys are those of the slots whose key is not known yet.
+func (t *token) unreadKeys(slots []KeySlot) []KeySlot {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(slots), func(s KeySlot) bool {
+		_, read := t.keys[s.Ref]
+		return read || t.all
+	})
+}
+
+// unreadCertificates are those of the slots whose certificate is not known yet.
+func (t *token) unreadCertificates(slots []KeySlot) []KeySlot {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(slots), func(s KeySlot) bool {
+		_, read := t.certs[s.Ref]
+		return read
+	})
+}
+
+// read makes sure that these keys and certificates are known, in one
+// transaction if there is anything to read. Which of many slots have
+// certificates is learned from the keys: without a key, only the main slots are
+// looked at.
+func (t *token) read(keys, certs []KeySlot) error {
+	t.reading.Lock()
+	defer t.reading.Unlock()
+	many := len(certs) > fewKeys
+	if many {
+		keys = append(slices.Clone(keys), certs...)
+	}
+	unread := func() []KeySlot {
+		return slices.DeleteFunc(t.unreadCertificates(certs), func(s KeySlot) bool {
+			return many && s.ID > mainSlots && t.keyInfo(s.Ref) == nil
+		})
+	}
+	if len(t.unreadKeys(keys)) == 0 && len(unread()) == 0 {
+		return nil
+	}
+	return t.card.Together(t.ctx, func(ctx context.Context) error {
+		if err := t.readKeys(ctx, t.unreadKeys(keys)); err != nil {
+			return err
+		}
+		return t.readCertificates(ctx, unread())
+	})
+}
+
+func (t *token) readKeys(ctx context.Context, missing []KeySlot) error {
+	if len(missing) > fewKeys {
+		infos, err := t.card.Keys(ctx)
+		if err != nil {
+			return err
+		}
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		for _, info := range infos {
+			t.keys[info.Ref] = &info
+		}
+		t.all = true
+		return nil
+	}
+	for _, s := range missing {
+		info, err := t.card.Key(ctx, s.Ref)
+		if err != nil && !errors.Is(err, card.ErrNotFound) {
+			return err
+		}
+		t.mu.Lock()
+		if t.keys[s.Ref] = nil; err == nil {
+			t.keys[s.Ref] = &info
+		}
+		t.mu.Unlock()
+	}
+	return nil
+}
+
+func (t *token) readCertificates(ctx context.Context, missing []KeySlot) error {
+	for _, s := range missing {
+		der, err := t.card.Certificate(ctx, s.Ref)
+		switch {
+		case errors.Is(err, card.ErrNotFound):
+			der = nil
+		case errors.Is(err, card.ErrInvalidAnswer):
+			// One damaged certificate must not hide all other objects.
+			t.lib.logf("slot %d: certificate %s: %v", t.slot, s.Ref, err)
+			der = nil
+		case err != nil:
+			return err
+		}
+		t.mu.Lock()
+		t.certs[s.Ref] = der
+		t.mu.Unlock()
+	}
+	return nil
+}
+
+// drop forgets what was read of a slot after it was written to.
+func (t *token) drop(ref card.KeyRef) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.all = false
+	delete(t.keys, ref)
+	delete(t.certs, ref)
+	for k := range t.objects {
+		if k.ref == ref {
+			delete(t.objects, k)
+		}
+	}
+}
+
+// keyInfo is a key that was read.
+func (t *token) keyInfo(ref card.KeyRef) *card.KeyInfo {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.keys[ref]
+}
