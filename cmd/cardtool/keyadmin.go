@@ -43,7 +43,7 @@ func (a *app) keyExportCommand() *cobra.Command {
 		Long:              "Write the public key of a slot to a file or standard output: in PEM, DER, or as a line for OpenSSH's authorized_keys.",
 		Example:           "  cardtool key export 9a -o public.pem\n  cardtool key export 9a --format ssh >> ~/.ssh/authorized_keys",
 		Args:              args(cobra.ExactArgs(1)),
-		ValidArgsFunction: a.completeSlots,
+		ValidArgsFunction: a.completeKeys,
 		RunE: func(cmd *cobra.Command, argv []string) error {
 			slot, err := slotArg(argv[0])
 			if err != nil {
@@ -103,7 +103,7 @@ func (a *app) keyDeleteCommand() *cobra.Command {
 		Long:              "Destroy the key in a slot; its certificate stays. Cards can do this from YubiKey firmware 5.7 on.",
 		Example:           "  cardtool key delete 82",
 		Args:              args(cobra.ExactArgs(1)),
-		ValidArgsFunction: a.completeSlots,
+		ValidArgsFunction: a.completeKeys,
 		RunE: func(cmd *cobra.Command, argv []string) error {
 			ctx := cmd.Context()
 			slot, err := slotArg(argv[0])
@@ -147,7 +147,7 @@ other slot is lost: that is asked about first. Cards can do this from YubiKey
 firmware 5.7 on.`,
 		Example:           "  cardtool key move 9d 82",
 		Args:              args(cobra.ExactArgs(2)),
-		ValidArgsFunction: a.completeSlots,
+		ValidArgsFunction: a.completeKeys,
 		RunE: func(cmd *cobra.Command, argv []string) error {
 			ctx := cmd.Context()
 			from, err := slotArg(argv[0])
@@ -210,7 +210,7 @@ the maker's roots, and show what it says. With --output the certificate and
 the card's own attestation certificate are written in PEM.`,
 		Example:           "  cardtool key attest 9a\n  cardtool key attest 9a -o attestation.pem --json",
 		Args:              args(cobra.ExactArgs(1)),
-		ValidArgsFunction: a.completeSlots,
+		ValidArgsFunction: a.completeKeys,
 		RunE: func(cmd *cobra.Command, argv []string) error {
 			ctx := cmd.Context()
 			slot, err := slotArg(argv[0])
