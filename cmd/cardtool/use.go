@@ -47,27 +47,30 @@ func (a *app) readPublic(use *keyUse) error {
 	return nil
 }
 
-// keyFor is what is known of a slot's key: from the card, but its public half
-// from --public-key where that is given. Without metadata the card knows its
-// key by a certificate only, which may be of a former one.
+// keyFor is what is known of a slot's key: from --public-key, else from the
+// card. What the card tells may come of a certificate of another key: one that
+// was in the slot before.
 func (c *pivCard) keyFor(ctx context.Context, slot piv.Slot, use keyUse) (card.KeyInfo, error) {
 	info, err := c.Key(ctx, slot.Ref)
 	if use.public.Key == nil {
 		// 6A82 is about a certificate; cards that tell of keys answer 6A88.
-		if errors.Is(err, apdu.ErrNotFound) {
+		if errors.Is(err, card.ErrNotFound) && errors.Is(err, apdu.ErrNotFound) {
 			err = hinted{err, "if there is a key without a certificate, --public-key gives its public half"}
 		}
 		return info, err
 	}
-	if errors.Is(err, card.ErrNotFound) {
-		info, err = card.KeyInfo{Ref: slot.Ref, ID: slot.ID, Label: slot.Label, PINPolicy: slot.PINPolicy}, nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, card.ErrNotFound) {
 		return info, err
 	}
-	info.Public = use.public.Key
-	info.Algorithm, err = parseAlgorithm(publicKeyText(use.public.Key))
-	return info, err
+	alg, perr := parseAlgorithm(publicKeyText(use.public.Key))
+	if perr != nil {
+		return info, perr
+	}
+	if err != nil {
+		info = card.KeyInfo{Ref: slot.Ref, ID: slot.ID, Label: slot.Label, PINPolicy: slot.PINPolicy}
+	}
+	info.Algorithm, info.Public = alg, use.public.Key
+	return info, nil
 }
 
 // withKey runs op with a key of the card. With a PIN at hand that is one
