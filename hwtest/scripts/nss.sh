@@ -5,8 +5,9 @@ mkdir db
 echo "" >empty
 certutil -N -d sql:db -f empty
 modutil -force -dbdir sql:db -add cardbridge -libfile "$MODULE"
-modutil -dbdir sql:db -list cardbridge
-token=$(modutil -dbdir sql:db -list cardbridge | sed -n "s/^[[:space:]]*token: *//p" | sed "s/[[:space:]]*\$//" | head -1)
+modutil -dbdir sql:db -list cardbridge >module || : # complains of readers without a card
+cat module
+token=$(cat module | sed -n "s/^ *Token Name: //p" | sed "s/[[:space:]]*\$//" | head -1)
 echo "$PIN" >pin
 certutil -L -d sql:db -h "$token" -f pin | tee certs
 grep -q 'PIV Authentication' certs
@@ -19,6 +20,6 @@ openssl s_server -accept "127.0.0.1:$TLS_PORT" -cert server.pem -key server.key 
 server=$!
 trap 'kill $server' EXIT
 sleep 0.5
-nick="$token:$(sed -n 's/^\(.*PIV Authentication\).*/\1/p' certs | sed 's/^.*://')"
+nick="$token:X.509 Certificate for PIV Authentication"
 printf 'GET / HTTP/1.0\r\n\r\n' | tstclnt -h localhost -p "$TLS_PORT" -d sql:db -n "$nick" -W pin -4 -o >page 2>client.log || { cat client.log server.log; exit 1; }
-grep 'CN = Alice' page
+grep 'CN = Alice' server.log
