@@ -21,5 +21,6 @@ server=$!
 trap 'kill $server' EXIT
 sleep 0.5
 nick="$token:X.509 Certificate for PIV Authentication"
-printf 'GET / HTTP/1.0\r\n\r\n' | tstclnt -h localhost -p "$TLS_PORT" -d sql:db -n "$nick" -W pin -4 -o >page 2>client.log || { cat client.log server.log; exit 1; }
-grep 'CN = Alice' server.log
+# tstclnt may wait for more after the page; what counts is whom the server met.
+(printf 'GET / HTTP/1.0\r\n\r\n'; sleep 1) | timeout 5 tstclnt -h localhost -p "$TLS_PORT" -d sql:db -n "$nick" -W pin -4 -o >page 2>client.log || :
+grep 'CN = Alice' server.log || { cat client.log server.log; exit 1; }
