@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -50,6 +51,14 @@ func card(t testing.TB) *Target {
 	return tg
 }
 
+// envUint lets a longer run, or another one, be asked for.
+func envUint(name string, usual uint64) uint64 {
+	if v, err := strconv.ParseUint(os.Getenv(name), 10, 64); err == nil {
+		return v
+	}
+	return usual
+}
+
 func TestSessionsCard(t *testing.T) { Sessions(t, card(t)) }
 
 func TestHostsCard(t *testing.T)        { Hosts(t, card(t)) }
@@ -57,3 +66,15 @@ func TestThreadsCard(t *testing.T)      { Threads(t, card(t), 1000) }
 func TestAgainCard(t *testing.T)        { Again(t, card(t), 40) }
 func TestForkCard(t *testing.T)         { Fork(t, card(t), 50) }
 func TestManySessionsCard(t *testing.T) { ManySessions(t, card(t), 100_000) }
+
+func TestDifferentialCard(t *testing.T) {
+	Differential(t, card(t), SoftHSM(t), Accepted, envUint("CONFORM_SEED", 1), int(envUint("CONFORM_WALKS", 300)), 80)
+}
+
+func TestFuzzCard(t *testing.T) {
+	Fuzz(t, card(t), FuzzOptions{Seed: envUint("CONFORM_SEED", 1), Calls: int(envUint("CONFORM_CALLS", 20000)), Absurd: true})
+}
+
+func TestFuzzThreadsCard(t *testing.T) {
+	Fuzz(t, card(t), FuzzOptions{Seed: envUint("CONFORM_SEED", 1), Calls: int(envUint("CONFORM_CALLS", 10000)), Absurd: true, Threads: 4})
+}

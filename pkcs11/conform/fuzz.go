@@ -32,7 +32,7 @@ func Fuzz(t *testing.T, tg *Target, o FuzzOptions) {
 		o.Threads = 1
 	}
 	var mu sync.Mutex
-	shared := &fuzzState{pin: tg.PIN, soPIN: tg.SOPIN, slot: 0, minor: a.Minor}
+	shared := &fuzzState{pin: tg.PIN, soPIN: tg.SOPIN, minor: a.Minor, reached: map[string]bool{}}
 	shared.initialise(a)
 	var wg sync.WaitGroup
 	var before usage
@@ -58,6 +58,13 @@ func Fuzz(t *testing.T, tg *Target, o FuzzOptions) {
 	if t.Failed() {
 		return
 	}
+	var never []string
+	for _, name := range fuzzFunctions {
+		if !shared.reached[name] {
+			never = append(never, name)
+		}
+	}
+	t.Logf("never succeeded: %v", never)
 	after := a.usage(t)
 	if after.rss > before.rss+64<<20 || after.threads > before.threads+16 || after.files > before.files+16 {
 		t.Errorf("the process grows: %+v, after a quarter of the calls %+v", after, before)
@@ -86,7 +93,9 @@ type fuzzState struct {
 	minor      int
 	sessions   []uint
 	objects    []uint
+	named      map[string]uint
 	history    []string
+	reached    map[string]bool // functions that succeeded
 }
 
 func (st *fuzzState) initialise(a *App) {
@@ -94,14 +103,20 @@ func (st *fuzzState) initialise(a *App) {
 	if s, err := a.slot(); err == nil {
 		st.slot = s
 	}
-	st.sessions, st.objects = nil, nil
+	st.sessions, st.objects, st.named = nil, nil, map[string]uint{}
 }
 
-// fill replaces what stands for a handle: $s3 is the third newest session, $o1 the newest object, $p the slot.
+// fill replaces what stands for a handle: $s0 is the newest session, $o1 the newest object but one, $p the slot, $aes what was
+// named #aes when it was made.
 func (st *fuzzState) fill(line string) []Arg {
+	line, _, _ = strings.Cut(line, "#")
 	f := strings.Fields(line)
 	for i, w := range f {
 		if len(w) < 2 || w[0] != '$' {
+			continue
+		}
+		if h, ok := st.named[w[1:]]; ok {
+			f[i] = fmt.Sprint(h)
 			continue
 		}
 		n := 0
@@ -123,9 +138,12 @@ func (st *fuzzState) fill(line string) []Arg {
 }
 
 // learn keeps the handles a call gave.
-func (st *fuzzState) learn(function string, r Result) {
+func (st *fuzzState) learn(function, line string, r Result) {
 	if r.RV != p11.CKR_OK {
 		return
+	}
+	if st.reached != nil {
+		st.reached[function] = true
 	}
 	keep := func(list []uint, h uint) []uint {
 		if list = append(list, h); len(list) > 24 {
@@ -147,6 +165,9 @@ func (st *fuzzState) learn(function string, r Result) {
 			h, _ := fromUlong(r.Outs[0].Bytes[8*i : 8*i+8])
 			st.objects = keep(st.objects, h)
 		}
+	}
+	if _, name, ok := strings.Cut(line, "#"); ok && len(st.objects) > 0 {
+		st.named[name] = st.objects[len(st.objects)-1]
 	}
 }
 
@@ -174,7 +195,7 @@ func (f *fuzzer) call(t *testing.T, a *App, c Caller) bool {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.st.learn(function, r)
+	f.st.learn(function, line, r)
 	if function == "C_Finalize" && r.RV == p11.CKR_OK && f.o.Threads == 1 {
 		f.st.initialise(a)
 		f.st.history = append(f.st.history, "C_Initialize [ - - - - 2 - ]")
@@ -207,16 +228,16 @@ func Replay(t *testing.T, tg *Target, path string) {
 	lines.Buffer(nil, 1<<24)
 	for lines.Scan() {
 		function, line, _ := strings.Cut(lines.Text(), " ")
-		if function == "" || function[0] == '#' {
+		if function == "" || function[0] == '#' { // a remark
 			continue
 		}
 		r, err := a.Try(function, st.fill(line)...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		st.learn(function, r)
+		st.learn(function, line, r)
 		if function == "C_Initialize" && r.RV == p11.CKR_OK {
-			st.sessions, st.objects = nil, nil
+			st.sessions, st.objects, st.named = nil, nil, map[string]uint{}
 		}
 	}
 	a.Finalize()

@@ -20,22 +20,19 @@ var fuzzFunctions = func() []string {
 	return names
 }()
 
-// often are functions that make the others worth calling.
-var often = []string{"C_OpenSession", "C_OpenSession", "C_Login", "C_CreateObject", "C_CreateObject", "C_FindObjectsInit", "C_FindObjects", "C_SignInit", "C_Sign", "C_DecryptInit", "C_EncryptInit", "C_GetAttributeValue", "C_DeriveKey", "C_GenerateKey"}
-
 // next is a function and its arguments, handles left to be filled in.
 func (f *fuzzer) next() (function, line string) {
+	if f.one(3) {
+		return f.recipe()
+	}
 	for {
 		function = fuzzFunctions[f.r.IntN(len(fuzzFunctions))]
-		if f.one(3) {
-			function = often[f.r.IntN(len(often))]
-		}
 		i := functionIndex[function]
 		if i >= functions240 && f.st.minor < 0 || i >= functions300 && f.st.minor < 2 {
 			continue
 		}
 		switch {
-		case function == "C_Finalize" && !f.one(20), function == "C_CloseAllSessions" && !f.one(5):
+		case function == "C_Finalize" && !f.one(20), function == "C_CloseAllSessions" && !f.one(8), function == "C_CloseSession" && !f.one(4), function == "C_Logout" && !f.one(3):
 			continue
 		}
 		break
@@ -97,10 +94,13 @@ func (f *fuzzer) argument(function string, letter rune) string {
 		if f.one(30) {
 			return f.number()
 		}
-		return fmt.Sprintf("$s%d", f.r.IntN(6))
+		return []string{"$s0", "$s0", "$s0", "$s0", "$s1", "$s2", "$s3"}[f.r.IntN(7)]
 	case 'o':
 		if f.one(15) {
 			return f.number()
+		}
+		if f.one(3) {
+			return []string{"$aes", "$mac", "$rsa", "$ec", "$softec", "$public", "$data"}[f.r.IntN(7)]
 		}
 		return fmt.Sprintf("$o%d", f.r.IntN(12))
 	case 'p':
@@ -255,7 +255,9 @@ func (f *fuzzer) mechanism() string {
 		parameter, size = "x"+b, fmt.Sprint(len(b)/2)
 	case 2:
 		if parameter != "-" {
-			size = fmt.Sprint(f.r.IntN(24))
+			n := 0
+			fmt.Sscan(size, &n)
+			size = fmt.Sprint(f.r.IntN(n))
 		}
 	}
 	return fmt.Sprintf("[ %d %s %s ]", m, parameter, size)

@@ -54,7 +54,7 @@ func signs(t *testing.T, tg *Target) {
 func besideLibrary(t *testing.T) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "beside.so")
-	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-o", out, "./testdata/beside")
+	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-o", out, "cardbridge/pkcs11/conform/testdata/beside")
 	if b, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, b)
 	}

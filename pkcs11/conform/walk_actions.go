@@ -42,6 +42,9 @@ var actions = []action{
 	}},
 	{"copy", 3, func(w *walker, s step) outcome {
 		change := pick([][]Attr{nil, {A(p11.CKA_LABEL, "copy")}, {A(p11.CKA_CLASS, uint(p11.CKO_DATA))}, {A(p11.CKA_PRIVATE, true)}}, s.c)
+		if o := w.object(s.b); w.walkObject(s.b) != o { // a token would keep its copy
+			change = append([]Attr{A(p11.CKA_TOKEN, false)}, change...)
+		}
 		h, rv := w.c.Copy(w.session(s.a), w.object(s.b), change...)
 		w.made(h, rv, "copy")
 		return code(rv)
@@ -150,7 +153,7 @@ func walkGet(w *walker, s step) outcome {
 		return outcome{r.RV, a.name + " short"}
 	}
 	b, rv := w.c.Get(session, object, a.typ)
-	if w.chance || len(b) > 32 || a.typ == p11.CKA_LABEL && string(b) != "walk" {
+	if a.typ == p11.CKA_MODIFIABLE && w.walkObject(s.b) != object || w.chance || len(b) > 32 || a.typ == p11.CKA_LABEL && string(b) != "walk" {
 		b = nil // what the token's own objects hold is not compared
 	}
 	return outcome{rv, fmt.Sprintf("%s %x", a.name, b)}

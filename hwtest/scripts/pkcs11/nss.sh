@@ -11,9 +11,12 @@ PORT=${PORT:-4434}
 mkdir -p db
 certutil -N -d sql:db --empty-password
 modutil -dbdir sql:db -force -add card -libfile "$MODULE" >modutil.log
-modutil -dbdir sql:db -list card >slots
-grep -q 'Status: Enabled' slots || fail "not loaded: $(cat slots)"
-token=${LABEL:-$(sed -n 's/^ *Token Name: *\\(.*[^ ]\\) *$/\\1/p' slots | head -n 1)}
+# ("modutil -list card" tells more, but fails at readers without a card.)
+modutil -dbdir sql:db -list >modules
+sed -n '/ card$/,$p' modules >slots
+grep -q 'status: loaded' slots || { cat modules; fail "not loaded"; }
+token=${LABEL:-$(sed -n 's/^[[:space:]]*token: \(.*[^ ]\) *$/\1/p' slots | head -n 1)}
+[ -n "$token" ] || { cat slots; fail "no token"; }
 echo "token: $token"
 
 (umask 077; echo "$PIN" >pin)
