@@ -136,7 +136,7 @@ func (c *Card) Raw(ctx context.Context, cmd apdu.Command) ([]byte, error) {
 		if err := x.proveGently(); err != nil {
 			return nil, err
 		}
-		b, err := x.send(cmd)
+		b, err := x.sendRaw(cmd)
 		c.facts, c.content, c.state = facts{}, content{}, state{}
 		clear(c.tries)
 		return b, err
