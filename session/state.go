@@ -61,7 +61,8 @@ func refuse(rv RV) Outcome { return Outcome{Refused: rv} }
 func closed() Outcome      { return Outcome{Closed: true} }
 
 // transitions are figures 3 and 4 of section 6.6, an arrow a cell, with the refusals of S11 and S12 where the figures
-// have no arrow.
+// have no arrow. The usage guide of 3.2 leaves the two codes of S11 to modules of earlier versions; nothing took their place,
+// and callers know them, so they stay.
 var transitions = [numStates][numEvents]Outcome{
 	// R/O Public Session
 	CKS_RO_PUBLIC_SESSION: {

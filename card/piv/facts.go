@@ -120,6 +120,10 @@ func (x *tx) askSerial() (fingerprint, error) {
 			return fingerprint{}, err
 		}
 	}
+	return x.askGUID()
+}
+
+func (x *tx) askGUID() (fingerprint, error) {
 	v, err := x.object(TagCHUID)
 	if errors.Is(err, card.ErrNotFound) && x.ours {
 		return fingerprint{source: nameless}, nil
@@ -127,11 +131,16 @@ func (x *tx) askSerial() (fingerprint, error) {
 	if err != nil {
 		return fingerprint{}, err
 	}
+	return guidOf(v), nil
+}
+
+// guidOf is the name that a CHUID gives to a card.
+func guidOf(v []byte) fingerprint {
 	chuid, err := decodeCHUID(v)
 	if err != nil || chuid.GUID == ([16]byte{}) {
-		return fingerprint{source: nameless}, nil // not our business here: info shows it
+		return fingerprint{source: nameless}
 	}
-	return fingerprint{chuidGUID, fmt.Sprintf("%x", chuid.GUID)}, nil
+	return fingerprint{chuidGUID, fmt.Sprintf("%x", chuid.GUID)}
 }
 
 // unsupported tells whether a status word says that the card has no such

@@ -97,6 +97,20 @@ func (x *tx) sameCard() error {
 	if err != nil || now == c.owner {
 		return err
 	}
+	// A card that was nameless may have been given a CHUID since; one that did
+	// not tell its serial number the first time is known by its GUID.
+	same := c.owner.source == nameless
+	if c.owner.source == chuidGUID && now.source == vendorSerial {
+		guid, err := x.askGUID()
+		if err != nil {
+			return err
+		}
+		same = guid == c.owner
+	}
+	if same {
+		c.owner = now
+		return nil
+	}
 	c.forgetSecrets()
 	c.owner = fingerprint{}
 	c.refused.forget(card.PIN, card.PUK)
