@@ -2,8 +2,11 @@ package hwtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,40 +28,40 @@ type Config struct {
 	NoPCSCD bool
 }
 
-// A Rig is a pcscd with virtual readers and software cards in them.
+// A Rig is a pcscd with virtual readers and software cards in them, or the
+// machine's own with real ones.
 type Rig struct {
-	t      testing.TB
-	dir    string
-	names  []string
-	cards  []*softcard.Card
-	daemon *daemon
-	ctx    context.Context // ends with the test
-	cancel context.CancelFunc
-	runs   []chan error // of the cards, while pcscd runs
-	stop   context.CancelFunc
+	t   testing.TB
+	dir string
+	// real are readers with real cards, serials these; then there is none of
+	// what follows.
+	real, serials []string
+	names         []string
+	cards         []*softcard.Card
+	daemon        *daemon
+	ctx           context.Context // ends with the test
+	cancel        context.CancelFunc
+	runs          []chan error // of the cards, while pcscd runs
+	stop          context.CancelFunc
 }
 
 // rigs is held by the one rig there can be: they share /run and the ports.
 var rigs = make(chan struct{}, 1)
 
-// Start starts a rig that ends with t. One at a time: a second Start waits for
-// the end of the first one's test.
+// Start starts a rig of software cards that ends with t. One at a time: a
+// second Start waits for the end of the first one's test.
 func Start(t testing.TB, config Config) *Rig {
 	t.Helper()
 	if cannot != "" {
 		Skip(t, cannot)
 	}
 	if len(hardwareSerials()) > 0 {
-		t.Skip("this test is about virtual readers, and HWTEST_SERIALS names real cards")
+		t.Skip("this test needs software cards, and HWTEST_SERIALS names real ones")
 	}
-	rigs <- struct{}{}
-	t.Cleanup(func() { <-rigs })
 	if len(config.Personalities) == 0 {
 		config.Personalities = []string{softcard.DefaultPersonality}
 	}
-	r := &Rig{t: t, dir: t.TempDir()}
-	r.ctx, r.cancel = context.WithCancel(context.Background())
-	t.Cleanup(r.end)
+	r := newRig(t)
 	for i, personality := range config.Personalities {
 		name := fmt.Sprintf("Yubico YubiKey CCID %d", i)
 		if i < len(config.Names) {
@@ -87,6 +90,15 @@ func Start(t testing.TB, config Config) *Rig {
 	return r
 }
 
+func newRig(t testing.TB) *Rig {
+	rigs <- struct{}{}
+	t.Cleanup(func() { <-rigs })
+	r := &Rig{t: t, dir: t.TempDir()}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	t.Cleanup(r.end)
+	return r
+}
+
 // end is the rig's own clean-up.
 func (r *Rig) end() {
 	r.cancel()
@@ -106,14 +118,44 @@ func (r *Rig) end() {
 }
 
 // Card is the software card in the i-th reader.
-func (r *Rig) Card(i int) *softcard.Card { return r.cards[i] }
+func (r *Rig) Card(i int) *softcard.Card {
+	r.t.Helper()
+	if r.real != nil {
+		r.t.Fatal("this is a real card")
+	}
+	return r.cards[i]
+}
 
 // StateFile is where the i-th card keeps its state.
 func (r *Rig) StateFile(i int) string { return filepath.Join(r.dir, fmt.Sprintf("card%d.json", i)) }
 
 // Reader is the i-th reader's name as PC/SC has it. Every virtual reader comes
 // with a twin, "... 00 01", that is always empty.
-func (r *Rig) Reader(i int) string { return r.names[i] + " 00 00" }
+func (r *Rig) Reader(i int) string {
+	if r.real != nil {
+		return r.real[i]
+	}
+	return r.names[i] + " 00 00"
+}
+
+// Serial is the i-th card's serial number, whether it tells it or not; of a real
+// card, what HWTEST_SERIALS has.
+func (r *Rig) Serial(i int) string {
+	if r.real != nil {
+		return r.serials[i]
+	}
+	return strconv.FormatUint(uint64(r.cards[i].Serial()), 10)
+}
+
+// Tries are the tries left of the i-th card's PIN and PUK, as the card counts
+// them; -1 where a real card does not tell. No try is spent.
+func (r *Rig) Tries(t testing.TB, i int) (pin, puk int) {
+	t.Helper()
+	if r.real != nil {
+		return realTries(t, r.real[i]), -1
+	}
+	return r.cards[i].Tries()
+}
 
 // StartPCSCD starts pcscd and puts the cards into their readers.
 func (r *Rig) StartPCSCD() {
@@ -121,11 +163,6 @@ func (r *Rig) StartPCSCD() {
 	if r.daemon != nil {
 		r.t.Fatal("pcscd runs already")
 	}
-	d, err := startDaemon(r.dir, len(r.names))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.daemon = d
 	var ctx context.Context
 	ctx, r.stop = context.WithCancel(r.ctx)
 	for i, c := range r.cards {
@@ -134,11 +171,32 @@ func (r *Rig) StartPCSCD() {
 		}
 		done := make(chan error, 1)
 		r.runs = append(r.runs, done)
-		go func() { done <- c.Run(ctx, fmt.Sprintf("127.0.0.1:%d", vpcdPort(i))) }()
+		go func() { done <- insert(ctx, c, fmt.Sprintf("127.0.0.1:%d", vpcdPort(i))) }()
 	}
+	d, err := startDaemon(r.dir, len(r.names))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.daemon = d
 	for i, c := range r.cards {
 		if c != nil {
 			r.await(i, true)
+		}
+	}
+}
+
+// insert puts a card into a reader as soon as there is one. Whoever comes before
+// pcscd's first look at its readers is seen at once, else 400 ms later.
+func insert(ctx context.Context, c *softcard.Card, addr string) error {
+	for {
+		err := c.Run(ctx, addr)
+		if !errors.Is(err, syscall.ECONNREFUSED) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(50 * time.Microsecond):
 		}
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"crypto/x509"
 )
 
-// privateParts are those parts of a PKCS #8 key that nobody may see.
-func privateParts(der []byte) [][]byte {
+// PrivateParts are those parts of a PKCS #8 key that nobody may see.
+func PrivateParts(der []byte) [][]byte {
 	key, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
 		return nil

@@ -57,7 +57,7 @@ func noteCardSecrets(stateFile string) {
 		if err != nil {
 			continue
 		}
-		for i, part := range privateParts(der) {
+		for i, part := range PrivateParts(der) {
 			NoteSecret(fmt.Sprintf("%s: key %s, part %d", stateFile, slot, i), part)
 		}
 	}

@@ -7,14 +7,10 @@ import (
 
 // startAdvice says how to get pcscd to run here.
 func startAdvice() string {
-	switch {
-	case !pcscdInstalled():
+	if pcscdPath() == "" {
 		return "install it with: " + installCommand("pcscd")
-	case systemd():
-		return "start it with: systemctl enable --now pcscd.socket"
-	default:
-		return "start it with: service pcscd start"
 	}
+	return "start it with: " + startCommand()
 }
 
 // pcscdPath is where distributions put it; it is not in a user's path.
@@ -27,8 +23,6 @@ func pcscdPath() string {
 	p, _ := exec.LookPath("pcscd")
 	return p
 }
-
-func pcscdInstalled() bool { return pcscdPath() != "" }
 
 // systemd tells whether the system was started with systemd, sd_booted(3).
 func systemd() bool {

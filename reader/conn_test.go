@@ -155,6 +155,7 @@ func TestConnFailsInsideATransaction(t *testing.T) {
 		}, []error{apdu.ErrRemoved}},
 		{"reader removed", func(f *fakePCSC, r *fakeReader) error { f.removeReader(r); return NotTransacted }, []error{apdu.ErrRemoved}},
 		{"no answer", func(*fakePCSC, *fakeReader) error { return NotTransacted }, []error{apdu.ErrNoAnswer, NotTransacted}},
+		{"service ended, which the driver calls failed", func(f *fakePCSC, _ *fakeReader) error { f.stop(); return NotTransacted }, []error{apdu.ErrReset, NoService}},
 		{"service ended", func(f *fakePCSC, _ *fakeReader) error { f.stop(); return CommError }, []error{apdu.ErrReset, CommError}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

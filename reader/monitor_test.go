@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -216,16 +217,16 @@ func TestMonitorMissesNothingInBetween(t *testing.T) {
 					everyPCSC(t, func(t *testing.T, f *fakePCSC) {
 						a, b := f.addReader("A", newFakeCard()), f.addReader("B", nil)
 						a.counter = 1
-						n := 0
+						var n atomic.Int32
 						f.before[call] = func() {
-							if n++; n == nth {
+							if n.Add(1) == int32(nth) {
 								change(f, a, b)
 							}
 						}
 						w := startWatch(t, f, newSystem(f).Monitor())
 						w.settle()
 						w.settle()
-						if n < nth { // no such call: make it one
+						if n.Load() < int32(nth) { // no such call: make it one
 							f.insert(b, newFakeCard())
 							w.settle()
 						}
@@ -286,9 +287,9 @@ func TestMonitorCancelledAnywhere(t *testing.T) {
 				f.addReader("A", newFakeCard())
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
-				stuck, n := make(chan struct{}), 0
+				stuck, n := make(chan struct{}), atomic.Int32{}
 				f.before[call] = func() {
-					if n++; n == nth {
+					if n.Add(1) == int32(nth) {
 						cancel()
 						<-stuck
 					}
@@ -296,7 +297,7 @@ func TestMonitorCancelledAnywhere(t *testing.T) {
 				done := make(chan error, 1)
 				go func() { done <- newSystem(f).Monitor().Watch(ctx, func(Event) {}) }()
 				synctest.Wait()
-				if n < nth {
+				if n.Load() < int32(nth) {
 					cancel()
 				}
 				if call != "Await" { // ours, it listens to ctx by itself
@@ -336,6 +337,8 @@ func TestMonitorReadersWhileItSettles(t *testing.T) {
 		}
 		cancel()
 		<-done
+		time.Sleep(time.Second) // a cancellation that came too early is repeated
+		f.idle(0, 0)
 	})
 }
 

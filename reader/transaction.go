@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"cardbridge/apdu"
 )
@@ -72,19 +73,19 @@ func (t *transaction) explain(err error) error {
 	}
 	e := &Error{Doing: "exchange with the card", Reader: t.conn.name, Err: err, Wire: wire(err)}
 	if isCode(err, NotTransacted) {
-		present := true
+		var why error
 		if err := t.turn.call(t.ctx, func() error {
-			present = t.conn.present()
+			why = t.conn.missing()
 			return nil
 		}, t.conn.clean); err != nil {
 			return err
 		}
-		if !present {
-			e.Err, e.Wire = RemovedCard, apdu.ErrRemoved
+		if why != nil {
+			e.Err, e.Wire = why, wire(why)
 		}
 	}
 	switch {
-	case lost(err):
+	case lost(e.Err):
 		e.Advice = "it stopped in the middle; what was under way may or may not have happened"
 	case e.Wire == apdu.ErrNoAnswer:
 		e.Advice = "take the card out and put it in again"
@@ -109,21 +110,25 @@ func (t *transaction) end() {
 	t.turn.end()
 }
 
-// present waits for up to half a second for the card to be seen gone: pcscd
-// looks every 400 ms.
-func (c *Conn) present() bool {
+// missing waits for up to half a second for the card to be seen gone - pcscd
+// looks every 400 ms - and says what is: the card, the reader or the service.
+func (c *Conn) missing() error {
 	st := []readerState{{Reader: c.name}}
-	if err := c.ses.GetStatusChange(st, 0); err != nil {
-		return !gone(err)
+	for _, wait := range []time.Duration{0, c.sys.patience.removal} {
+		err := c.ses.GetStatusChange(st, wait)
+		switch {
+		case isCode(err, Timeout):
+			return nil
+		case gone(err) || lost(err):
+			return err
+		case err != nil:
+			return nil
+		case st[0].Event&statePresent == 0:
+			return RemovedCard
+		}
+		st[0].Current = st[0].Event &^ stateChanged
 	}
-	if st[0].Event&statePresent == 0 {
-		return false
-	}
-	st[0].Current = st[0].Event &^ stateChanged
-	if err := c.ses.GetStatusChange(st, c.sys.patience.removal); err != nil {
-		return !gone(err)
-	}
-	return st[0].Event&statePresent != 0
+	return nil
 }
 
 // toT0 makes the command TPDU of T=0 (ISO 7816-3 section 12.2.1): always five

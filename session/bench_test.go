@@ -123,7 +123,16 @@ func BenchmarkDigest(b *testing.B) {
 	})
 }
 
-// The next two tell the time for each session or object that has to go.
+// What a garbage collection costs beside so many sessions.
+func BenchmarkCollect(b *testing.B) {
+	bySize(b, func(b *testing.B, _ []*session.Application) {
+		for b.Loop() {
+			runtime.GC()
+		}
+	})
+}
+
+// The next ones tell the time for each session or object that has to go.
 
 func BenchmarkFinalizeSessions(b *testing.B) {
 	for _, n := range []int{1_000, 100_000, 1_000_000} {

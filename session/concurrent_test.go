@@ -34,7 +34,7 @@ var allowed = func() map[session.RV]bool {
 		session.CKR_SESSION_READ_ONLY, session.CKR_SESSION_READ_ONLY_EXISTS, session.CKR_SESSION_READ_WRITE_SO_EXISTS,
 		session.CKR_SESSION_COUNT, session.CKR_USER_NOT_LOGGED_IN, session.CKR_USER_ALREADY_LOGGED_IN,
 		session.CKR_USER_ANOTHER_ALREADY_LOGGED_IN, session.CKR_PIN_INCORRECT, session.CKR_OPERATION_ACTIVE,
-		session.CKR_OPERATION_NOT_INITIALIZED, session.CKR_FUNCTION_CANCELED, session.CKR_BUFFER_TOO_SMALL, session.CKR_NO_EVENT,
+		session.CKR_OPERATION_NOT_INITIALIZED, session.CKR_FUNCTION_CANCELED, session.CKR_FUNCTION_FAILED, session.CKR_BUFFER_TOO_SMALL, session.CKR_NO_EVENT,
 	} {
 		codes[rv] = true
 	}
@@ -69,7 +69,7 @@ func (w *walker) step() error {
 	if list := w.objects[app]; len(list) > 0 {
 		o = list[max(0, len(list)-1-pick(8))]
 	}
-	switch pick(24) {
+	switch pick(28) {
 	case 0, 1, 2, 3:
 		flags := ro
 		if pick(2) == 0 {
@@ -89,7 +89,7 @@ func (w *walker) step() error {
 		return a.Logout(h)
 	case 9, 10, 11:
 		kind := session.ObjectKind(pick(4))
-		t := thing{id: int(w.ids.Add(1)), token: kind.Token(), private: kind.Private()}
+		t := thing{id: int(w.ids.Add(1)), token: kind.Token(), private: kind.Private(), always: pick(2) == 0}
 		o, err := a.CreateObject(h, kind, func() (session.Object, error) { return t, nil })
 		if err == nil {
 			w.objects[app] = append(w.objects[app], o)
@@ -116,6 +116,14 @@ func (w *walker) step() error {
 		return a.Finish(h, session.OpSign, works)
 	case 18:
 		return a.SessionCancel(h, session.CKF_SIGN|session.CKF_FIND_OBJECTS)
+	case 20:
+		return a.Do(h, func() error { return nil })
+	case 21:
+		return a.Begin(h, session.OpEncrypt, o, nothing)
+	case 22:
+		return a.Update(h, session.OpEncrypt, func(*session.Operation) error { return ways[[]string{"works", "small"}[pick(2)]] })
+	case 23:
+		return a.Login(h, session.CKU_CONTEXT_SPECIFIC, good)
 	case 19:
 		info, err := a.SessionInfo(h)
 		if err == nil && info.State.Login() == session.SO && !info.State.ReadWrite() {
@@ -146,6 +154,12 @@ func (w *walker) rare(a *session.Application, app int, slot session.SlotID) erro
 		return err
 	case 5:
 		_, err := a.WaitForSlotEvent(false)
+		return err
+	case 6:
+		err := w.m.InitToken(slot, func(session.Token) error { runtime.Gosched(); return nil })
+		if session.Code(err) == session.CKR_SESSION_EXISTS {
+			return nil
+		}
 		return err
 	}
 	return nil
@@ -223,6 +237,7 @@ func TestConcurrentWalks(t *testing.T) {
 // out. While one change is under way, what is seen may change once, from old to new, and never back.
 func TestS10_NoHalfDoneLogin(t *testing.T) {
 	d := newDesk(t)
+	d.m.Insert(1, lazyCard{d.card[1]}, session.Limits{})
 	s := []session.SessionHandle{d.open(d.a, 1, ro), d.open(d.a, 1, rw), d.open(d.a, 1, ro)}
 	var object atomic.Uint64 // made in this login
 	var version atomic.Int64 // odd while a change is under way
@@ -239,14 +254,12 @@ func TestS10_NoHalfDoneLogin(t *testing.T) {
 	}
 	var stop atomic.Bool
 	var watchers sync.WaitGroup
-	var looks atomic.Int64
+	var looks, changed atomic.Int64
 	for range 3 {
 		watchers.Go(func() {
 			for !stop.Load() {
+				runtime.Gosched()
 				before := version.Load()
-				if before%2 == 0 {
-					runtime.Gosched()
-				}
 				var seen [12]bool
 				for i := range seen {
 					seen[i] = loggedIn(i % (len(s) + int(before/2%2))) // the object is only looked at during a logout
@@ -254,7 +267,6 @@ func TestS10_NoHalfDoneLogin(t *testing.T) {
 				if version.Load() != before {
 					continue
 				}
-				looks.Add(1)
 				changes := 0
 				for i := range seen[1:] {
 					if seen[i+1] != seen[i] {
@@ -264,10 +276,13 @@ func TestS10_NoHalfDoneLogin(t *testing.T) {
 				if changes > int(before%2) {
 					t.Errorf("seen at version %d: %v", before, seen)
 				}
+				looks.Add(before % 2)
+				changed.Add(int64(changes))
 			}
 		})
 	}
-	for range 3000 {
+	deadline := time.Now().Add(5 * time.Second)
+	for changed.Load() < 200 && time.Now().Before(deadline) {
 		version.Add(1)
 		d.login(d.a, s[0], session.CKU_USER)
 		object.Store(uint64(d.made(d.a, s[1], thing{id: 1, private: true})))
@@ -280,7 +295,24 @@ func TestS10_NoHalfDoneLogin(t *testing.T) {
 	}
 	stop.Store(true)
 	watchers.Wait()
-	t.Logf("%d looks", looks.Load())
+	t.Logf("%d looks during a change, %d of which saw it happen", looks.Load(), changed.Load())
+	if changed.Load() == 0 {
+		t.Error("no change was seen")
+	}
+}
+
+// lazyCard gives others time to look.
+type lazyCard struct{ *card }
+
+func (c lazyCard) Login(user session.UserType, name string, pin []byte) error {
+	runtime.Gosched()
+	return c.card.Login(user, name, pin)
+}
+
+func (c lazyCard) Logout(user session.UserType) error {
+	err := c.card.Logout(user)
+	runtime.Gosched()
+	return err
 }
 
 // TestS28_OneSessionManyThreads: the steps of one session never run at the same time, and every call gets a defined code.

@@ -9,7 +9,7 @@ import (
 
 // S5, and "never a panic": when handles run out the caller is told, and what is freed can be used again as long as there
 // are handles that were never given out.
-func TestS05_HandlesRunOut(t *testing.T) {
+func TestS5_HandlesRunOut(t *testing.T) {
 	m := session.NewManager(session.Options{HandleBits: 16}) // 10 bits of index, 6 of use
 	m.Insert(1, newCard(), session.Limits{})
 	a := m.NewApplication()
@@ -81,7 +81,7 @@ func TestS05_HandlesRunOut(t *testing.T) {
 	}
 }
 
-func TestS05_LimitsOfAnApplication(t *testing.T) {
+func TestS5_LimitsOfAnApplication(t *testing.T) {
 	m := session.NewManager(session.Options{MaxSessions: 2, MaxObjects: 2})
 	m.Insert(1, newCard(thing{id: 1, token: true}), session.Limits{})
 	a := m.NewApplication()
@@ -247,3 +247,85 @@ func TestCodes(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// listing is a token where something happens while its objects are listed.
+type listing struct {
+	*card
+	during func()
+}
+
+func (l *listing) Objects(private bool) ([]session.Object, error) {
+	list, err := l.card.Objects(private)
+	if l.during != nil {
+		l.during()
+	}
+	return list, err
+}
+
+// An object that is destroyed while another application searches is not found, however the two meet.
+func TestS24_DestroyedDuringSearch(t *testing.T) {
+	d := newDesk(t)
+	token := &listing{card: newCard(thing{id: 1, token: true}, thing{id: 2, token: true}, thing{id: 3, token: true, private: true})}
+	d.m.Insert(3, token, session.Limits{})
+	mine, theirs := d.open(d.a, 3, rw), d.open(d.b, 3, rw)
+	d.login(d.a, mine, session.CKU_USER)
+	victim := d.found(d.b, theirs)[1]
+	token.during = func() {
+		token.during = nil
+		d.want(d.b.DestroyObject(theirs, victim, func(session.Object) error { token.remove(1); return nil }), session.CKR_OK)
+	}
+	d.sees(d.a, mine, 2, 3)
+	// Nor is a private one, when the application logs out meanwhile.
+	token.during = func() {
+		token.during = nil
+		d.want(d.a.Logout(mine), session.CKR_OK)
+	}
+	d.sees(d.a, mine, 2)
+	// A token that never comes to rest still gets its answer.
+	token.during = func() { d.m.ForgetObject(3, thing{id: 9}) }
+	d.sees(d.a, mine, 2)
+}
+
+// The last of several objects has no room: none is made, and what they had taken is given back.
+func TestS5_AllOrNone(t *testing.T) {
+	m := session.NewManager(session.Options{HandleBits: 8}) // 31 objects at once
+	m.Insert(1, newCard(), session.Limits{})
+	a := m.NewApplication()
+	h, err := a.OpenSession(1, rw, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := make([]session.ObjectKind, 40)
+	_, err = a.CreateObjects(h, kinds, func() ([]session.Object, error) {
+		list := make([]session.Object, len(kinds))
+		for i := range list {
+			list[i] = thing{id: i}
+		}
+		return list, nil
+	})
+	if session.Code(err) != session.CKR_DEVICE_MEMORY {
+		t.Error(err)
+	}
+	if err := m.Check(); err != nil {
+		t.Error(err)
+	}
+	if _, err := a.CreateObject(h, session.PublicSessionObject, func() (session.Object, error) { return thing{}, nil }); err != nil {
+		t.Error(err)
+	}
+}
+
+// What cannot be told from others has no handle, and does no harm.
+func TestS24_IdentityMustCompare(t *testing.T) {
+	d := newDesk(t)
+	d.m.Insert(3, odd{newCard()}, session.Limits{})
+	d.want(d.a.FindInit(d.open(d.a, 3, ro), anything), session.CKR_GENERAL_ERROR)
+}
+
+type odd struct{ *card }
+
+func (odd) Objects(bool) ([]session.Object, error) { return []session.Object{blob{1, 2}}, nil }
+
+type blob []byte
+
+func (blob) Token() bool   { return true }
+func (blob) Private() bool { return false }

@@ -1,6 +1,6 @@
 package session
 
-// search is the state of an active search: the handles of what matched at its start. Objects made later are not in it,
+// search is the state of an active search, which is an operation like others (S25): the handles of what matched at its start. Objects made later are not in it,
 // and of those that went meanwhile nothing is told.
 type search struct{ left []ObjectHandle }
 
@@ -20,7 +20,10 @@ func (a *Application) FindInit(h SessionHandle, match func(Object) bool) error {
 // Find is C_FindObjects: up to limit further handles, none when all are told.
 func (a *Application) Find(h SessionHandle, limit int) (found []ObjectHandle, err error) {
 	err = a.Update(h, OpFind, func(op *Operation) error {
-		s := op.state.(*search)
+		s, ok := op.state.(*search)
+		if !ok {
+			return CKR_OPERATION_NOT_INITIALIZED // someone began a search of another make
+		}
 		for len(found) < limit && len(s.left) > 0 {
 			next := s.left[0]
 			s.left = s.left[1:]
@@ -41,7 +44,7 @@ func (a *Application) FindFinal(h SessionHandle) error {
 	return a.Finish(h, OpFind, func(*Operation) error { return nil })
 }
 
-// find looks at the session objects, then at the token's.
+// find looks at the session objects, then at the token's: private ones only if the user is logged in (S3).
 func (a *Application) find(r ref, match func(Object) bool) ([]ObjectHandle, error) {
 	var found []ObjectHandle
 	for _, o := range a.candidates(r) {
@@ -67,11 +70,11 @@ func (a *Application) find(r ref, match func(Object) bool) ([]ObjectHandle, erro
 				matching = append(matching, o)
 			}
 		}
-		handles, err := a.known(r, matching, destroyed, try == patience)
+		handles, fresh, err := a.known(r, matching, destroyed, try == patience)
 		if err != nil {
 			return nil, err
 		}
-		if handles != nil || len(matching) == 0 {
+		if fresh {
 			return append(found, handles...), nil
 		}
 	}
@@ -92,27 +95,26 @@ func (a *Application) candidates(r ref) []*object {
 	return list
 }
 
-// known gives handles to token objects; none, if an object was destroyed since they were listed: then the list may hold
-// what is no more, and has to be read again.
-func (a *Application) known(r ref, listed []Object, destroyed uint64, anyway bool) ([]ObjectHandle, error) {
+// known gives handles to token objects, unless an object was destroyed since they were listed: then the list may hold what is
+// no more, and has to be read again. At last it is taken as it is: a handle of nothing does less harm than no answer.
+func (a *Application) known(r ref, listed []Object, destroyed uint64, last bool) (handles []ObjectHandle, fresh bool, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err := a.ended(r); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	if r.b.p.destroyed.Load() != destroyed && !anyway {
-		return nil, nil
+	if r.b.p.destroyed.Load() != destroyed && !last {
+		return nil, false, nil
 	}
-	var handles []ObjectHandle
 	for _, o := range listed {
 		if matrix[KindOf(true, o.Private())][r.state()] == none {
 			continue // logged out since
 		}
 		h, err := a.handleOf(r, o)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		handles = append(handles, h)
 	}
-	return handles, nil
+	return handles, true, nil
 }

@@ -1,12 +1,9 @@
 package session
 
-// loginEvents says which event a user type's login is, and whose login it leads to.
-var loginEvents = map[UserType]struct {
-	event Event
-	login Login
-}{
-	CKU_SO:   {LogInSO, SO},
-	CKU_USER: {LogInUser, User},
+// loginEvents says which event a user type's login is. Where it leads to is for the state table to say.
+var loginEvents = map[UserType]Event{
+	CKU_SO:   LogInSO,
+	CKU_USER: LogInUser,
 }
 
 var userTypes = [numLogins]UserType{User: CKU_USER, SO: CKU_SO}
@@ -27,19 +24,20 @@ func (a *Application) LoginUser(h SessionHandle, user UserType, pin []byte, user
 	if user == CKU_CONTEXT_SPECIFIC {
 		return a.authorize(r, pin)
 	}
-	how, ok := loginEvents[user]
+	event, ok := loginEvents[user]
 	if !ok {
 		return CKR_USER_TYPE_INVALID
 	}
 	// First without the token: who is logged in already need not wait to hear it.
-	if err := a.allowed(r, how.event); err != nil {
+	if _, err := a.after(r, event); err != nil {
 		return err
 	}
 	if err := a.takeTurn(r); err != nil {
 		return err
 	}
 	defer r.b.p.passTurn()
-	if err := a.allowed(r, how.event); err != nil {
+	next, err := a.after(r, event)
+	if err != nil {
 		return err
 	}
 	if err := r.b.p.token.Login(user, username, pin); err != nil {
@@ -48,52 +46,55 @@ func (a *Application) LoginUser(h SessionHandle, user UserType, pin []byte, user
 		}
 		return err
 	}
-	r.b.p.told(how.login)
-	if err := a.commitLogin(r, how.event, how.login); err != nil {
+	r.b.p.told(next)
+	if err := a.commitLogin(r, event); err != nil {
 		// What the token was told has to be taken back, unless another application is logged in.
-		_ = r.b.p.tellLogout(how.login)
+		_ = r.b.p.tellLogout(next)
 		return err
 	}
 	return nil
 }
 
-// allowed asks the state table whether an event may happen to all sessions that share the login: the R/O ones have a word
-// in it even if the caller's is R/W (S11).
-func (a *Application) allowed(r ref, e Event) error {
+// after asks the state table who is logged in after an event, or why it may not happen. It happens to all sessions that share
+// the login: the R/O ones have a word in it even if the caller's is R/W (S11).
+func (a *Application) after(r ref, e Event) (Login, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.allowedLocked(r, e)
+	return a.afterLocked(r, e)
 }
 
-func (a *Application) allowedLocked(r ref, e Event) error {
+func (a *Application) afterLocked(r ref, e Event) (next Login, err error) {
 	if err := a.ended(r); err != nil {
-		return err
+		return 0, err
 	}
 	login, _ := r.b.who()
 	for mode, n := range r.b.open {
 		if n == 0 {
 			continue
 		}
-		if err := transitions[opening[login][mode].Next][e].err(); err != nil {
-			return err
+		o := transitions[opening[login][mode].Next][e]
+		if o.Refused != CKR_OK {
+			return 0, o.Refused
 		}
+		next = o.Next.Login()
 	}
-	return nil
+	return next, nil
 }
 
 // commitLogin changes the state of all sessions in one store (S10). While the token thought, another thread may have
 // opened a R/O session, or closed this one.
-func (a *Application) commitLogin(r ref, e Event, l Login) error {
+func (a *Application) commitLogin(r ref, e Event) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err := a.allowedLocked(r, e); err != nil {
+	next, err := a.afterLocked(r, e)
+	if err != nil {
 		return err
 	}
 	_, logouts := r.b.who()
 	r.b.p.mu.Lock()
-	r.b.p.users[l]++
+	r.b.p.users[next]++
 	r.b.p.mu.Unlock()
-	r.b.login.Store(logouts<<2 | uint64(l))
+	r.b.login.Store(logouts<<2 | uint64(next))
 	return nil
 }
 
@@ -106,7 +107,7 @@ func (a *Application) Logout(h SessionHandle) error {
 		return err
 	}
 	a.mu.Lock()
-	if err := a.allowedLocked(r, LogOut); err != nil {
+	if _, err := a.afterLocked(r, LogOut); err != nil {
 		a.mu.Unlock()
 		if Code(err) == CKR_SESSION_CLOSED {
 			return CKR_SESSION_HANDLE_INVALID

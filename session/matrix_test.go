@@ -108,3 +108,28 @@ func TestS15_AccessOf(t *testing.T) {
 		}
 	}
 }
+
+// All sessions of a login move together (S10), so the state table must send them to one login, and leave R/O and R/W alone.
+func TestS10_TableMovesAllTogether(t *testing.T) {
+	for _, e := range session.Events() {
+		next := make(map[session.Login]session.Login)
+		for _, s := range session.States() {
+			o := session.Transition(s, e)
+			if o.Closed || o.Refused != session.CKR_OK {
+				continue
+			}
+			if o.Next.ReadWrite() != s.ReadWrite() {
+				t.Errorf("%v makes %v a %v", e, s, o.Next)
+			}
+			if l, ok := next[s.Login()]; ok && l != o.Next.Login() {
+				t.Errorf("%v leads to two logins", e)
+			}
+			next[s.Login()] = o.Next.Login()
+		}
+	}
+	for _, s := range session.States() {
+		if o := session.Opening(s.Login(), s.ReadWrite()); o.Refused != session.CKR_OK || o.Next != s {
+			t.Errorf("no session is born into %v", s)
+		}
+	}
+}

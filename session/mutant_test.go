@@ -18,7 +18,7 @@ var mutants = []struct{ rule, file, old, new string }{
 	{"S7", "state.go", `refuse(CKR_SESSION_READ_ONLY_EXISTS), // S7`, `to(CKS_RW_SO_FUNCTIONS), // S7`},
 	{"S9", "state.go", `readWrite: to(CKS_RW_USER_FUNCTIONS)}`, `readWrite: to(CKS_RW_PUBLIC_SESSION)}`},
 	{"S11", "state.go", `SO:     {readOnly: refuse(CKR_SESSION_READ_WRITE_SO_EXISTS)`, `SO:     {readOnly: to(CKS_RO_PUBLIC_SESSION)`},
-	{"S12", "login.go", `	CKU_USER: {LogInUser, User},`, `	CKU_USER: {LogInUser, SO},`},
+	{"S12", "login.go", `	CKU_USER: LogInUser,`, `	CKU_USER: LogInSO,`},
 	{"S12", "login.go", `		if n == 0 {`, `		if n >= 0 {`},
 	{"S13", "session.go", `	if b.first == 0 {`, `	if b.first == 1<<31 {`},
 	{"S14", "operation.go", `sort != query && o.always`, `sort == finish && o.always`},
@@ -33,7 +33,8 @@ var mutants = []struct{ rule, file, old, new string }{
 	{"S20", "slot.go", `	m.replace(id, newPresence(t, l))`, `	if _, err := m.presence(id); err != nil { m.replace(id, newPresence(t, l)) }`},
 	{"S21", "session.go", `	for b.first != 0 {`, `	if b.first != 0 {`},
 	{"S21", "application.go", `		a.leave(b)`, `		_ = b`},
-	{"S22", "login.go", `	due := p.opened[l] && p.users[l] == 0`, `	due := p.opened[l]`},
+	{"S19", "login.go", `	b.login.Store((logouts+1)<<2 | uint64(Public))`, `	b.login.Store((logouts+1)<<2 | uint64(was))`},
+	{"S13", "login.go", `	b.p.users[was]--`, `	_ = b.p.users`},
 	{"S23", "slab.go", `		c.last += 1 << s.bits`, `		c.last += 0`},
 	{"S24", "object.go", `	if o := r.b.ids[id]; o != nil {`, `	if o := r.b.ids[id]; o != nil && o.kind.Private() {`},
 	{"S24", "object.go", `			if o := b.ids[id]; o != nil {`, `			if o := b.ids[id]; o != nil && o.kind.Private() {`},
@@ -53,7 +54,7 @@ func TestMutants(t *testing.T) {
 		t.Run(m.rule+" "+m.file, func(t *testing.T) {
 			t.Parallel()
 			binary := mutate(t, m.file, m.old, m.new)
-			out, err := exec.Command(binary, "-test.short", "-test.run=TestModelRandom", "-rapid.nofailfile").CombinedOutput()
+			out, err := exec.Command(binary, "-session.events=100000", "-test.run=TestModelRandom", "-rapid.nofailfile", "-rapid.seed=1").CombinedOutput()
 			var exit *exec.ExitError
 			if !errors.As(err, &exit) {
 				t.Fatalf("not caught: %v\n%s", err, out)
@@ -106,7 +107,7 @@ func mutate(t *testing.T, file, before, after string) (binary string) {
 		t.Fatal(err)
 	}
 	binary = filepath.Join(dir, "mutant.test")
-	if out, err := exec.Command("go", "test", "-c", "-vet=off", "-overlay", list, "-o", binary, ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", list, "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("the mistake does not compile: %v\n%s", err, out)
 	}
 	return binary

@@ -26,7 +26,7 @@ func (o *Operation) Surrender() error { return o.a.Notify(o.r.h, CKN_SURRENDER) 
 
 // Begin makes an operation active (C_*Init): CKR_OPERATION_ACTIVE where S26 forbids it, CKR_KEY_HANDLE_INVALID where the
 // session may not read the key. key is zero for an operation without one; start then gets nil. start runs outside of all
-// locks but the session's turn.
+// locks but the session's turn: so neither it nor a step may use the operations of its own session.
 //
 // An operation lasts no longer than its key: when that is destroyed, or private and the application logs out, the next
 // step gets CKR_OPERATION_NOT_INITIALIZED.

@@ -131,7 +131,7 @@ func works(*session.Operation) error      { return nil }
 func unchanged(session.Object) error      { return nil }
 func anything(session.Object) bool        { return true }
 
-func TestS01_NoAccessWithoutSession(t *testing.T) {
+func TestS1_NoAccessWithoutSession(t *testing.T) {
 	d := newDesk(t)
 	for _, h := range []session.SessionHandle{0, 1, 1 << 40, ^session.SessionHandle(0)} {
 		d.want(d.a.Login(h, session.CKU_USER, good), session.CKR_SESSION_HANDLE_INVALID)
@@ -157,7 +157,7 @@ func TestS01_NoAccessWithoutSession(t *testing.T) {
 	d.want(err, session.CKR_TOKEN_NOT_PRESENT)
 }
 
-func TestS02_ReadOnlyIsAboutTokenObjects(t *testing.T) {
+func TestS2_ReadOnlyIsAboutTokenObjects(t *testing.T) {
 	d := newDesk(t)
 	reader, writer := d.open(d.a, 1, ro), d.open(d.a, 1, rw)
 	own := d.made(d.a, reader, thing{id: 1})
@@ -173,7 +173,7 @@ func TestS02_ReadOnlyIsAboutTokenObjects(t *testing.T) {
 	d.want(d.a.ModifyObject(writer, card, unchanged), session.CKR_OK)
 }
 
-func TestS03_PublicObjectsAtOncePrivateAfterLogin(t *testing.T) {
+func TestS3_PublicObjectsAtOncePrivateAfterLogin(t *testing.T) {
 	d := newDesk(t)
 	h := d.open(d.a, 1, ro)
 	d.sees(d.a, h, 10)
@@ -181,7 +181,7 @@ func TestS03_PublicObjectsAtOncePrivateAfterLogin(t *testing.T) {
 	d.sees(d.a, h, 10, 11)
 }
 
-func TestS04_ObjectsGoWithTheirSession(t *testing.T) {
+func TestS4_ObjectsGoWithTheirSession(t *testing.T) {
 	d := newDesk(t)
 	maker, user := d.open(d.a, 1, ro), d.open(d.a, 1, ro)
 	o, other := d.made(d.a, maker, thing{id: 1}), d.made(d.a, user, thing{id: 2})
@@ -193,7 +193,7 @@ func TestS04_ObjectsGoWithTheirSession(t *testing.T) {
 	d.want(d.a.Finish(user, session.OpSign, works), session.CKR_OPERATION_NOT_INITIALIZED)
 }
 
-func TestS05_Limits(t *testing.T) {
+func TestS5_Limits(t *testing.T) {
 	d := newDesk(t, session.Limits{Sessions: 3, RWSessions: 2})
 	first := d.open(d.a, 1, rw)
 	d.open(d.a, 1, rw)
@@ -208,7 +208,7 @@ func TestS05_Limits(t *testing.T) {
 	d.open(d.a, 1, rw)
 }
 
-func TestS06_ParallelSessionsAreRefused(t *testing.T) {
+func TestS6_ParallelSessionsAreRefused(t *testing.T) {
 	d := newDesk(t)
 	_, err := d.a.OpenSession(1, session.CKF_RW_SESSION, nil)
 	d.want(err, session.CKR_SESSION_PARALLEL_NOT_SUPPORTED)
@@ -216,7 +216,7 @@ func TestS06_ParallelSessionsAreRefused(t *testing.T) {
 	d.want(err, session.CKR_SESSION_ASYNC_NOT_SUPPORTED)
 }
 
-func TestS07_ReadOnlyStates(t *testing.T) {
+func TestS7_ReadOnlyStates(t *testing.T) {
 	d := newDesk(t)
 	h := d.open(d.a, 1, ro)
 	d.state(d.a, h, session.CKS_RO_PUBLIC_SESSION)
@@ -232,7 +232,7 @@ func TestS07_ReadOnlyStates(t *testing.T) {
 	}
 }
 
-func TestS08_ReadWriteStates(t *testing.T) {
+func TestS8_ReadWriteStates(t *testing.T) {
 	d := newDesk(t)
 	h := d.open(d.a, 1, rw)
 	d.state(d.a, h, session.CKS_RW_PUBLIC_SESSION)
@@ -245,7 +245,7 @@ func TestS08_ReadWriteStates(t *testing.T) {
 	d.state(d.a, h, session.CKS_RW_PUBLIC_SESSION)
 }
 
-func TestS09_BornIntoTheLoginsState(t *testing.T) {
+func TestS9_BornIntoTheLoginsState(t *testing.T) {
 	d := newDesk(t)
 	h := d.open(d.a, 1, rw)
 	d.login(d.a, h, session.CKU_USER)
@@ -732,9 +732,15 @@ func TestS27_WhenAnOperationEnds(t *testing.T) {
 		what func(*session.Operation) error
 		ends bool
 	}{
-		{"length query", query, works, false}, {"length query, small", query, small, false}, {"length query fails", query, fails, true},
-		{"part", update, works, false}, {"part, small", update, small, false}, {"part fails", update, fails, true},
-		{"last", finish, works, true}, {"last, small", finish, small, false}, {"last fails", finish, fails, true},
+		{"length query", query, works, false},
+		{"length query, small", query, small, false},
+		{"length query fails", query, fails, true},
+		{"part", update, works, false},
+		{"part, small", update, small, false},
+		{"part fails", update, fails, true},
+		{"last", finish, works, true},
+		{"last, small", finish, small, false},
+		{"last fails", finish, fails, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := newDesk(t)

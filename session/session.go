@@ -20,7 +20,7 @@ type ref struct {
 	mode int
 }
 
-// session finds an open session. It takes no lock and allocates nothing.
+// session finds an open session: every call begins here (S1). It takes no lock and allocates nothing.
 func (a *Application) session(h SessionHandle) (ref, error) {
 	if a.closed.Load() {
 		return ref{}, CKR_CRYPTOKI_NOT_INITIALIZED
@@ -162,9 +162,8 @@ func (a *Application) CloseAllSessions(id SlotID) error {
 	return nil
 }
 
-// closeSession takes a session out of all lists. Under the application's lock.
+// closeSession ends a session and its objects, and takes both out of all lists. Under the application's lock.
 func (a *Application) closeSession(b *binding, c *cell[sessionRecord]) {
-	// From this store on the handle is stale, and so are those of the session's objects: they name it as their owner.
 	mode := int(c.v.meta.Load() & 1)
 	prev, next := c.v.prev, c.v.next
 	if prev != 0 {
@@ -178,6 +177,7 @@ func (a *Application) closeSession(b *binding, c *cell[sessionRecord]) {
 	b.open[mode]--
 	b.p.sessions.Add(-1)
 	objects := c.v.objects
+	// From here on the handle is stale, and so are those of the session's objects, which name it as their owner (S4).
 	a.endSession(c)
 	if objects != 0 {
 		for o := a.objects.cell(objects).v.Load(); o != nil; o = o.ownNext {

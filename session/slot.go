@@ -135,6 +135,7 @@ func (m *Manager) InitToken(id SlotID, init func(Token) error) error {
 	if !p.sessions.CompareAndSwap(0, initialising) {
 		return CKR_SESSION_EXISTS
 	}
+	defer p.sessions.Add(-initialising) // of no use where the presence ends, but needed where init fails, or panics
 	select {
 	case p.turn <- struct{}{}: // a logout in the background may be under way
 		defer p.passTurn()
@@ -146,7 +147,6 @@ func (m *Manager) InitToken(id SlotID, init func(Token) error) error {
 		return CKR_DEVICE_REMOVED
 	}
 	if err != nil {
-		p.sessions.Add(-initialising)
 		return err
 	}
 	m.mu.Lock()

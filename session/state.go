@@ -1,6 +1,6 @@
 package session
 
-// State is CK_STATE, one of the five states a session can be in (sections 6.6.1 and 6.6.2).
+// State is CK_STATE, one of the five states a session can be in (sections 6.6.1 and 6.6.2; S7, S8).
 type State uint
 
 // The states, under the standard's numbers.
@@ -14,7 +14,7 @@ const (
 	numStates = iota
 )
 
-// Event is what makes a session change its state (section 6.6.4, table 7).
+// Event is what makes a session change its state (section 6.6.4, table 7; S18).
 type Event uint
 
 // The events of table 7.
@@ -56,20 +56,13 @@ type Outcome struct {
 	Closed  bool
 }
 
-func to(s State) Outcome     { return Outcome{Next: s} }
-func refuse(rv RV) Outcome   { return Outcome{Refused: rv} }
-func closed() Outcome        { return Outcome{Closed: true} }
-func (o Outcome) err() error { return rvError(o.Refused) }
-
-func rvError(rv RV) error {
-	if rv == CKR_OK {
-		return nil
-	}
-	return rv
-}
+func to(s State) Outcome   { return Outcome{Next: s} }
+func refuse(rv RV) Outcome { return Outcome{Refused: rv} }
+func closed() Outcome      { return Outcome{Closed: true} }
 
 // transitions are figures 3 and 4 of section 6.6, an arrow a cell, with the refusals of S11 and S12 where the figures
-// have no arrow.
+// have no arrow. The usage guide of 3.2 leaves the two codes of S11 to modules of earlier versions; nothing took their place,
+// and callers know them, so they stay.
 var transitions = [numStates][numEvents]Outcome{
 	// R/O Public Session
 	CKS_RO_PUBLIC_SESSION: {

@@ -123,7 +123,8 @@ func (x *tx) adminCandidates(n int) ([]adminKeyInfo, error) {
 // LoginAdmin authenticates with the management key (GENERAL AUTHENTICATE with
 // key 9B, mutually, SP 800-73-4 part 2 section 3.2.4 and appendix A.1; singly
 // where the card does not know the mutual form) and keeps a copy in locked
-// memory, as Login does with the PIN. Its algorithm is what the card says, or
+// memory, as Login does with the PIN; after a reset by another program it is
+// used again only where Identity or Login told which card this is. Its algorithm is what the card says, or
 // what the length allows. nil takes the key that is stored on the card behind
 // the PIN, or derived from the PIN, as ykman does: after Login. Access
 // condition: always. A wrong key is a *card.WrongPIN; it has no tries to spend.
@@ -140,8 +141,7 @@ func (c *Card) LoginAdmin(ctx context.Context, key *secret.Secret) error {
 		if err := x.authenticate(k); err != nil {
 			return struct{}{}, err
 		}
-		c.adminKey.Wipe()
-		c.adminKey = k.Clone()
+		c.adminKey.keep(k, c.epoch)
 		return struct{}{}, nil
 	})
 	return err
@@ -152,8 +152,7 @@ func (c *Card) LoginAdmin(ctx context.Context, key *secret.Secret) error {
 // operation repairs. Without a login nothing is sent.
 func (c *Card) LogoutAdmin(ctx context.Context) error {
 	_, err := run(ctx, c, need{what: "log out", again: true, lazy: true}, func(x *tx) (struct{}, error) {
-		c.adminKey.Wipe()
-		c.adminKey = nil
+		c.adminKey.drop()
 		if !c.state.admin {
 			return struct{}{}, nil
 		}
@@ -167,10 +166,20 @@ func (x *tx) readmin() error {
 	if x.c.state.admin {
 		return nil
 	}
-	if x.c.adminKey == nil {
+	if !x.c.adminKey.held() {
 		return card.ErrAdminRequired
 	}
-	return x.authenticate(x.c.adminKey)
+	if x.c.adminKey.epoch != x.c.epoch {
+		if x.c.owner.source == notAsked {
+			x.c.adminKey.drop()
+			return fmt.Errorf("%w: the card was reset or exchanged since", card.ErrAdminRequired)
+		}
+		if err := x.sameCard(); err != nil {
+			return err
+		}
+	}
+	x.c.adminKey.epoch = x.c.epoch
+	return x.authenticate(x.c.adminKey.Secret)
 }
 
 func (x *tx) authenticate(key *secret.Secret) error {

@@ -101,12 +101,9 @@ type ManagementKeyInfo struct {
 func (c *Card) ManagementKey(ctx context.Context) (ManagementKeyInfo, error) {
 	return run(ctx, c, need{what: "look at the management key", again: true}, func(x *tx) (ManagementKeyInfo, error) {
 		var info ManagementKeyInfo
-		if err := x.tryMetadata(); err != nil {
-			return info, err
-		}
-		if x.hasMetadata() == yes {
+		if x.hasMetadata() != no {
 			k, err := x.adminMetadata()
-			if err != nil {
+			if err != nil && !errors.Is(err, errNoMetadata) {
 				return info, err
 			}
 			info.Algorithm, info.TouchPolicy, info.Default = k.row.algorithm, k.touch, k.Default
@@ -122,17 +119,40 @@ func (c *Card) ManagementKey(ctx context.Context) (ManagementKeyInfo, error) {
 	})
 }
 
-// adminData is what Yubico's tools noted, nil where they did not.
-func (x *tx) adminData() (*AdminData, error) {
+// adminData is what Yubico's tools noted, nil where they did not; read once an
+// epoch.
+func (x *tx) adminData() (*AdminData, error) { return x.readNotes(x.ours) }
+
+// readNotes believes that there are none where the card says so and believe
+// allows it.
+func (x *tx) readNotes(believe bool) (*AdminData, error) {
+	if x.c.content.notesRead {
+		return x.c.content.notes.clone(), nil
+	}
+	var notes *AdminData
 	v, err := x.object(TagAdminData)
 	switch {
 	case err == nil:
-		return decodeAdminData(v)
-	case x.ours && (errors.Is(err, card.ErrNotFound) || unsupported(err) || isStatus(err, apdu.ErrIncorrectData)):
-		return nil, nil
+		if notes, err = decodeAdminData(v); err != nil {
+			return nil, err
+		}
+	case believe && (errors.Is(err, card.ErrNotFound) || unsupported(err) || isStatus(err, apdu.ErrIncorrectData)):
+		if !x.ours {
+			return nil, nil
+		}
 	default:
 		return nil, err
 	}
+	x.c.content.notes, x.c.content.notesRead = notes, true
+	return notes.clone(), nil
+}
+
+func (a *AdminData) clone() *AdminData {
+	if a == nil {
+		return nil
+	}
+	b := *a
+	return &b
 }
 
 func isStatus(err error, s apdu.Status) bool {
@@ -143,7 +163,7 @@ func isStatus(err error, s apdu.Status) bool {
 // protectedKey is the management key that is stored behind the PIN, or derived
 // from it.
 func (x *tx) protectedKey() (*secret.Secret, error) {
-	if x.c.pin == nil {
+	if !x.c.pin.held() {
 		return nil, fmt.Errorf("%w: the management key is behind it", card.ErrLoginRequired)
 	}
 	a, err := x.adminData()
@@ -170,7 +190,7 @@ func (x *tx) protectedKey() (*secret.Secret, error) {
 		}
 		return secret.New(key), nil
 	case a != nil && len(a.Salt) > 0:
-		return deriveKey(x.c.pin, a.Salt)
+		return deriveKey(x.c.pin.Secret, a.Salt)
 	default:
 		return nil, fmt.Errorf("%w: no management key is stored on the card; it must be given", card.ErrAdminRequired)
 	}
@@ -235,9 +255,8 @@ func (x *tx) rederive(old, pin *secret.Secret) error {
 		}
 		return fmt.Errorf("%w; the management key is derived from the new PIN with a salt (%v) that could not be written: %w", card.ErrInterruptedWrite, salt, err)
 	}
-	if x.c.adminKey != nil {
-		x.c.adminKey.Wipe()
-		x.c.adminKey = next.Clone()
+	if x.c.adminKey.held() {
+		x.c.adminKey.keep(next, x.c.epoch)
 	}
 	return nil
 }
@@ -280,6 +299,9 @@ func (c *Card) SetManagementKey(ctx context.Context, alg ManagementAlgorithm, ke
 		if o.Protect && !c.state.verified {
 			return struct{}{}, fmt.Errorf("%w: to store the management key behind it", card.ErrLoginRequired)
 		}
+		if !x.row().HasSetAdmin {
+			return struct{}{}, fmt.Errorf("%w: changing the management key is not part of the standard", card.ErrUnsupported)
+		}
 		if row.algorithm != TripleDES && !x.row().AESManagement {
 			return struct{}{}, fmt.Errorf("%w: management keys other than 3DES", card.ErrUnsupported)
 		}
@@ -289,7 +311,9 @@ func (c *Card) SetManagementKey(ctx context.Context, alg ManagementAlgorithm, ke
 }
 
 func (x *tx) changeAdminKey(row managementRow, key *secret.Secret, o ManagementKeyOptions) error {
-	notes, err := x.adminData()
+	// Of another applet's word that there are no notes nothing comes: the next
+	// command is only PIV's.
+	notes, err := x.readNotes(true)
 	if err != nil {
 		return err
 	}
@@ -300,13 +324,15 @@ func (x *tx) changeAdminKey(row managementRow, key *secret.Secret, o ManagementK
 		}
 	}
 	if err := x.setAdminKey(row, key, o.Touch); err != nil {
+		if isStatus(err, apdu.ErrIncorrectData) && row.algorithm != TripleDES {
+			return fmt.Errorf("%w: management keys other than 3DES; the key is the old one: %w", card.ErrUnsupported, err)
+		}
 		return x.written(err, "the management key is the old one")
 	}
 	if err := x.noteAdminKey(notes, key, o); err != nil {
 		return x.undoAdminKey(old, err)
 	}
-	x.c.adminKey.Wipe()
-	x.c.adminKey = key.Clone()
+	x.c.adminKey.keep(key, x.c.epoch)
 	return nil
 }
 
@@ -346,8 +372,8 @@ func (x *tx) undoAdminKey(old adminKeyInfo, cause error) error {
 	if row.cipher == nil {
 		row, _ = managementByID(0x03)
 	}
-	if x.c.adminKey != nil && x.c.adminKey.Len() == row.size {
-		if err := x.setAdminKey(row, x.c.adminKey, old.touch == card.TouchAlways); err == nil {
+	if x.c.adminKey.held() && x.c.adminKey.Len() == row.size {
+		if err := x.setAdminKey(row, x.c.adminKey.Secret, old.touch == card.TouchAlways); err == nil {
 			return fmt.Errorf("the management key is the old one again: %w", cause)
 		}
 	}

@@ -30,9 +30,9 @@ type Card struct {
 	facts   facts
 	content content
 
-	pin      *secret.Secret // of Login, until Logout
-	adminKey *secret.Secret // of LoginAdmin, until LogoutAdmin
-	owner    fingerprint    // the card that pin was accepted by
+	pin      keptSecret  // of Login, until Logout
+	adminKey keptSecret  // of LoginAdmin, until LogoutAdmin
+	owner    fingerprint // the card that all this is about, once it was asked
 	refused  refusals
 	tries    map[card.SecretName]int
 
@@ -72,10 +72,27 @@ func (c *Card) Close() error {
 }
 
 func (c *Card) forgetSecrets() {
-	c.pin.Wipe()
-	c.adminKey.Wipe()
-	c.pin, c.adminKey = nil, nil
+	c.pin.drop()
+	c.adminKey.drop()
 }
+
+// A keptSecret is a PIN or key that a card accepted, in an epoch.
+type keptSecret struct {
+	*secret.Secret
+	epoch uint64
+}
+
+func (k *keptSecret) keep(s *secret.Secret, epoch uint64) {
+	k.drop()
+	k.Secret, k.epoch = s.Clone(), epoch
+}
+
+func (k *keptSecret) drop() {
+	k.Wipe()
+	k.Secret = nil
+}
+
+func (k *keptSecret) held() bool { return k.Secret != nil }
 
 // need is what an operation needs before its own commands.
 type need struct {
@@ -175,7 +192,7 @@ func transact[T any](ctx context.Context, c *Card, n need, f func(*tx) (T, error
 		}
 		x := c.begin(t)
 		v, err := attempt(x, n, f)
-		c.end(err)
+		c.end(x.lost)
 		done <- outcome{v, x, err}
 		return err
 	})
@@ -223,7 +240,9 @@ func (c *Card) Together(ctx context.Context, f func(context.Context) error) erro
 		if !begun.take() {
 			return context.Canceled
 		}
-		err := f(context.WithValue(ctx, heldKey{c}, c.begin(t)))
+		x := c.begin(t)
+		err := f(context.WithValue(ctx, heldKey{c}, x))
+		c.end(x.lost)
 		done <- err
 		return err
 	})

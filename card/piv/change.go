@@ -40,9 +40,8 @@ func (c *Card) ChangePIN(ctx context.Context, name card.SecretName, old, new *se
 		if err := x.replace(name, old, name, new, cmd, o); err != nil {
 			return struct{}{}, err
 		}
-		if name == card.PIN && c.pin != nil {
-			c.pin.Wipe()
-			c.pin = new.Clone()
+		if name == card.PIN && c.pin.held() {
+			c.pin.keep(new, c.epoch)
 		}
 		if derived != nil {
 			return struct{}{}, x.rederive(derived, new)
@@ -64,8 +63,7 @@ func (c *Card) UnblockPIN(ctx context.Context, puk, newPIN *secret.Secret, o Log
 		if err := x.replace(card.PUK, puk, card.PIN, newPIN, cmd, o); err != nil {
 			return struct{}{}, err
 		}
-		c.pin.Wipe()
-		c.pin = nil
+		c.pin.drop()
 		delete(c.tries, card.PIN)
 		return struct{}{}, nil
 	})
@@ -82,6 +80,9 @@ func (x *tx) pinRefProven() (byte, error) {
 // replace sends a command with two secrets: one that is to be right, and one to
 // be.
 func (x *tx) replace(name card.SecretName, old *secret.Secret, newName card.SecretName, new *secret.Secret, cmd apdu.Command, o LoginOptions) error {
+	if err := x.sameCard(); err != nil {
+		return err
+	}
 	return x.padPIN(name, old, func(a []byte) error {
 		return x.padPIN(newName, new, func(b []byte) error {
 			if err := x.mayTry(name, old, o.SpendLastTry); err != nil {
@@ -106,8 +107,7 @@ func (x *tx) replace(name card.SecretName, old *secret.Secret, newName card.Secr
 				return fmt.Errorf("%w: the new %s is not one that this card takes; nothing was changed: %w", card.ErrWrongSecretFormat, newName, err)
 			case !answered:
 				if name == card.PIN || newName == card.PIN {
-					x.c.pin.Wipe()
-					x.c.pin = nil
+					x.c.pin.drop()
 				}
 				return fmt.Errorf("%w: the card has the old %s or the new one: %w", card.ErrInterruptedWrite, newName, err)
 			}
@@ -125,23 +125,20 @@ func (c *Card) SetRetries(ctx context.Context, pin, puk int) error {
 		return fmt.Errorf("tries are 1 to 255, not %d and %d", pin, puk)
 	}
 	_, err := run(ctx, c, need{what: "set the retry counters", login: true, admin: true}, func(x *tx) (struct{}, error) {
+		if !x.row().HasRetries {
+			return struct{}{}, fmt.Errorf("%w: setting retry counters is not part of the standard", card.ErrUnsupported)
+		}
 		_, err := x.send(apdu.Command{INS: insSetRetries, P1: byte(pin), P2: byte(puk)})
 		if err == nil || !answered(err) {
-			c.pin.Wipe()
-			c.pin = nil
+			c.pin.drop()
 			c.refused.forget(card.PIN, card.PUK)
 			clear(c.tries)
 			c.state.verified = false
 		}
-		if s, _ := apdu.StatusOf(err); s == apdu.ErrSecurityStatus && c.pin == nil {
+		if s, _ := apdu.StatusOf(err); s == apdu.ErrSecurityStatus && !c.pin.held() {
 			return struct{}{}, fmt.Errorf("%w and management key; nothing was changed: %w", card.ErrLoginRequired, err)
 		}
 		return struct{}{}, x.written(err, "the counters are as they were")
 	})
 	return err
-}
-
-func answered(err error) bool {
-	_, ok := apdu.StatusOf(err)
-	return ok
 }

@@ -43,7 +43,8 @@ type fingerprint struct {
 type fingerprintSource byte
 
 const (
-	noSource fingerprintSource = iota
+	notAsked fingerprintSource = iota
+	nameless                   // it has neither
 	vendorSerial
 	chuidGUID
 )
@@ -84,7 +85,7 @@ func (x *tx) version() (card.Version, error) {
 }
 
 // serial asks for what tells this card from others. A card that has neither a
-// serial number nor a GUID has an empty fingerprint.
+// serial number nor a GUID is nameless: all such are taken for one.
 func (x *tx) serial() (fingerprint, error) {
 	f := &x.c.facts
 	if f.serialAsked {
@@ -100,6 +101,9 @@ func (x *tx) serial() (fingerprint, error) {
 		return fingerprint{}, err
 	}
 	f.serial, f.serialAsked = s, true
+	if x.c.owner.source == notAsked {
+		x.c.owner = s
+	}
 	return s, nil
 }
 
@@ -116,18 +120,27 @@ func (x *tx) askSerial() (fingerprint, error) {
 			return fingerprint{}, err
 		}
 	}
+	return x.askGUID()
+}
+
+func (x *tx) askGUID() (fingerprint, error) {
 	v, err := x.object(TagCHUID)
 	if errors.Is(err, card.ErrNotFound) && x.ours {
-		return fingerprint{}, nil
+		return fingerprint{source: nameless}, nil
 	}
 	if err != nil {
 		return fingerprint{}, err
 	}
+	return guidOf(v), nil
+}
+
+// guidOf is the name that a CHUID gives to a card.
+func guidOf(v []byte) fingerprint {
 	chuid, err := decodeCHUID(v)
 	if err != nil || chuid.GUID == ([16]byte{}) {
-		return fingerprint{}, nil // not our business here: info shows it
+		return fingerprint{source: nameless}
 	}
-	return fingerprint{chuidGUID, fmt.Sprintf("%x", chuid.GUID)}, nil
+	return fingerprint{chuidGUID, fmt.Sprintf("%x", chuid.GUID)}
 }
 
 // unsupported tells whether a status word says that the card has no such

@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 the padding that cards are still used with is tested
+
 package piv
 
 import (
@@ -120,10 +122,10 @@ func faultyOperations(oldCert []byte) []faultyOperation {
 			if err != nil {
 				return err
 			}
-			pub, isRSA := k.Public.(*rsa.PublicKey)
-			if !isRSA {
-				t.Fatalf("%T", k.Public)
+			if k.Algorithm == "" {
+				return card.ErrInvalidAnswer // garbage as a certificate
 			}
+			pub := k.Public.(*rsa.PublicKey)
 			ct, err := rsa.EncryptPKCS1v15(rand.Reader, pub, []byte("secret"))
 			ok(t, err)
 			pt, err := c.PrivateKey(ctx, k, UseOptions{}).Decrypt(nil, ct, nil)
@@ -269,16 +271,16 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// sampleEvery thins the sweep out: all of it for two personalities, parts for
-// the others and for short runs.
-func sampleEvery(personality int) int {
+// sampleEvery thins the sweep out, for each personality in other places;
+// CARDBRIDGE_CAMPAIGN=1 runs all of it.
+func sampleEvery() int {
 	switch {
+	case os.Getenv("CARDBRIDGE_CAMPAIGN") != "":
+		return 1
 	case testing.Short():
 		return 31
-	case personality < 2:
-		return 1
 	default:
-		return 5
+		return 7
 	}
 }
 
@@ -296,7 +298,7 @@ func sweep(t *testing.T, op faultyOperation, dir string, state []byte, personali
 	ok(t, op.do(ctx, t, c))
 	n := conn.count()
 	op.holds(t, nil, bare(t, conn))
-	every, at := sampleEvery(personality), personality
+	every, at := sampleEvery(), personality
 	for position := 1; position <= n; position++ {
 		for _, kind := range faultKinds {
 			if at++; at%every != 0 {

@@ -27,6 +27,9 @@ func (c *Card) Generate(ctx context.Context, ref card.KeyRef, o GenerateOptions)
 	if !ok {
 		return card.KeyInfo{}, fmt.Errorf("%w: algorithm %q", card.ErrUnsupported, o.Algorithm)
 	}
+	if row.Weak && !o.AllowWeak {
+		return card.KeyInfo{}, errWeak(row)
+	}
 	k, err := run(ctx, c, need{what: fmt.Sprintf("make a %s key in slot %s", row.Algorithm, s.Ref), admin: true}, func(x *tx) (card.KeyInfo, error) {
 		if err := x.canHold(row, true); err != nil {
 			return card.KeyInfo{}, err
@@ -60,6 +63,10 @@ func (c *Card) Generate(ctx context.Context, ref card.KeyRef, o GenerateOptions)
 		err = c.lookAgain(ctx, s, err)
 	}
 	return k, err
+}
+
+func errWeak(row AlgorithmRow) error {
+	return fmt.Errorf("%w: %s keys can be broken; they are made when that is allowed", card.ErrUnsupported, row.Algorithm)
 }
 
 // canHold refuses, before anything is sent, what the card is known not to take.

@@ -30,6 +30,10 @@ func (c *Card) Identity(ctx context.Context) (card.Identity, error) {
 		if err != nil {
 			return card.Identity{}, err
 		}
+		if serial != c.owner { // who asks takes the card that is there
+			c.forgetSecrets()
+			c.owner = serial
+		}
 		row := x.row()
 		return card.Identity{
 			Applet: card.PIV, Manufacturer: row.Manufacturer, Model: row.Model,

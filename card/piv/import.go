@@ -43,6 +43,9 @@ func (c *Card) Import(ctx context.Context, ref card.KeyRef, key crypto.PrivateKe
 		return card.KeyInfo{}, err
 	}
 	defer clear(parts)
+	if row.Weak && !o.AllowWeak {
+		return card.KeyInfo{}, errWeak(row)
+	}
 	k, err := run(ctx, c, need{what: fmt.Sprintf("import a %s key into slot %s", row.Algorithm, s.Ref), admin: true}, func(x *tx) (card.KeyInfo, error) {
 		if err := x.canHold(row, false); err != nil {
 			return card.KeyInfo{}, err

@@ -24,8 +24,7 @@ func (c *Card) Login(ctx context.Context, pin *secret.Secret, o LoginOptions) er
 	_, err := run(ctx, c, need{what: "verify the PIN"}, func(x *tx) (struct{}, error) {
 		// Before the PIN, so that VERIFY is the last command before the next
 		// operation's: keys with PIN policy "always" want that.
-		owner, err := x.serial()
-		if err != nil {
+		if _, err := x.serial(); err != nil {
 			return struct{}{}, err
 		}
 		// The state first, and fresh: tries may have been spent by others while
@@ -34,8 +33,7 @@ func (c *Card) Login(ctx context.Context, pin *secret.Secret, o LoginOptions) er
 		if err := x.verify(pin, o.SpendLastTry); err != nil {
 			return struct{}{}, err
 		}
-		c.pin.Wipe()
-		c.pin, c.owner = pin.Clone(), owner
+		c.pin.keep(pin, c.epoch)
 		return struct{}{}, nil
 	})
 	return err
@@ -46,8 +44,7 @@ func (c *Card) Login(ctx context.Context, pin *secret.Secret, o LoginOptions) er
 // always. Without a login nothing is sent.
 func (c *Card) Logout(ctx context.Context) error {
 	_, err := run(ctx, c, need{what: "log out", again: true, lazy: true}, func(x *tx) (struct{}, error) {
-		c.pin.Wipe()
-		c.pin = nil
+		c.pin.drop()
 		if !c.state.verified {
 			return struct{}{}, nil
 		}
@@ -71,45 +68,51 @@ func (c *Card) Logout(ctx context.Context) error {
 // relogin verifies the PIN of Login again where that was lost.
 func (x *tx) relogin() error {
 	c := x.c
-	if c.pin == nil || c.state.verified {
+	if !c.pin.held() || c.state.verified {
 		return nil
 	}
-	if err := x.proveGently(); err != nil {
-		return err
-	}
-	if err := x.sameCard(); err != nil {
-		return err
-	}
-	err := x.verify(c.pin, false)
+	err := x.verify(c.pin.Secret, false)
 	if err == nil {
+		c.pin.epoch = c.epoch
 		return nil
 	}
 	var wrong *card.WrongPIN
 	var blocked *card.Blocked
 	if errors.As(err, &wrong) || errors.As(err, &blocked) || errors.Is(err, card.ErrRefusedBefore) || errors.Is(err, errNotThisFormat) {
 		// The PIN was changed by somebody else: this one is of no use any more.
-		c.pin.Wipe()
-		c.pin = nil
+		c.pin.drop()
 		return fmt.Errorf("%w: the PIN of the login is no longer right: %w", card.ErrLoginRequired, err)
 	}
 	return err
 }
 
-// sameCard makes sure that the card is the one that accepted the login: a
-// reader may hold another one since.
+// sameCard makes sure that the card is the one that all before was about: a
+// reader may hold another one since. It costs nothing in the same epoch.
 func (x *tx) sameCard() error {
-	if x.c.facts.serialAsked && x.c.facts.serial == x.c.owner {
+	c := x.c
+	if c.owner.source == notAsked {
 		return nil
 	}
 	now, err := x.serial()
-	if err != nil {
+	if err != nil || now == c.owner {
 		return err
 	}
-	if now != x.c.owner {
-		x.c.forgetSecrets()
-		x.c.owner = fingerprint{}
-		x.c.refused.forget(card.PIN, card.PUK)
-		return fmt.Errorf("%w: another card was put in the reader: %w", card.ErrLoginRequired, apdu.ErrRemoved)
+	// A card that was nameless may have been given a CHUID since; one that did
+	// not tell its serial number the first time is known by its GUID.
+	same := c.owner.source == nameless
+	if c.owner.source == chuidGUID && now.source == vendorSerial {
+		guid, err := x.askGUID()
+		if err != nil {
+			return err
+		}
+		same = guid == c.owner
 	}
-	return nil
+	if same {
+		c.owner = now
+		return nil
+	}
+	c.forgetSecrets()
+	c.owner = fingerprint{}
+	c.refused.forget(card.PIN, card.PUK)
+	return fmt.Errorf("%w: another card was put in the reader", apdu.ErrRemoved)
 }

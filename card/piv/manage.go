@@ -154,8 +154,11 @@ func (c *Card) Reset(ctx context.Context) error {
 		if err := x.selectApplet(); err != nil {
 			return struct{}{}, err
 		}
-		if !x.row().HasImport {
+		if !x.row().HasReset {
 			return struct{}{}, fmt.Errorf("%w: a factory reset is not part of the standard", card.ErrUnsupported)
+		}
+		if err := x.sameCard(); err != nil {
+			return struct{}{}, err
 		}
 		c.forgetSecrets()
 		c.content, c.state.verified, c.state.admin = content{}, false, false
@@ -170,6 +173,9 @@ func (c *Card) Reset(ctx context.Context) error {
 		if err == nil || !answered(err) {
 			c.refused.forget(card.PIN, card.PUK)
 			c.facts, c.state = facts{}, state{}
+			if c.owner.source != vendorSerial { // its name is lost with the CHUID
+				c.owner = fingerprint{}
+			}
 		}
 		return struct{}{}, x.written(err, "PIN and PUK are blocked, all else is as it was")
 	})
@@ -198,6 +204,7 @@ func (x *tx) block(name card.SecretName, cmd apdu.Command, size int) error {
 			return fmt.Errorf("%w; some tries of the %s are spent", err, name)
 		case status == apdu.ErrAuthMethodBlocked, counted && tries == 0:
 			return nil
+		case status == apdu.ErrWarningNoInformation: // wrong, and it does not count aloud
 		case !counted:
 			return fmt.Errorf("blocking the %s, which a reset takes: %w", name, err)
 		}

@@ -54,7 +54,20 @@ func (x *tx) putObject(tag Tag, value []byte) error {
 	}
 	x.c.content.forgetObject(o)
 	_, err := x.send(apdu.Command{INS: insPutData, P1: 0x3F, P2: 0xFF, Data: append(tlv(0x5C, tagBytes(tag)), tlv(0x53, value)...), Secret: o.holdsKey()})
+	if tag == TagCHUID && x.c.owner.source != vendorSerial && (err == nil || !answered(err)) {
+		x.renamed(value, err == nil)
+	}
 	return x.written(err, "the object is as it was")
+}
+
+// renamed: a card without a serial number has got another CHUID, and is still
+// the same card.
+func (x *tx) renamed(chuid []byte, certain bool) {
+	x.c.owner, x.c.facts.serial, x.c.facts.serialAsked = fingerprint{}, fingerprint{}, false
+	if certain {
+		name := guidOf(chuid)
+		x.c.owner, x.c.facts.serial, x.c.facts.serialAsked = name, name, true
+	}
 }
 
 // ErrTooLarge: the card has no room for so much.

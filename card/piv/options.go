@@ -42,12 +42,15 @@ type GenerateOptions struct {
 	Algorithm   card.Algorithm
 	PINPolicy   card.PINPolicy
 	TouchPolicy card.TouchPolicy
+	// AllowWeak makes RSA-1024 keys too, which nobody should.
+	AllowWeak bool
 }
 
 // ImportOptions say how an imported key may be used, as GenerateOptions do.
 type ImportOptions struct {
 	PINPolicy   card.PINPolicy
 	TouchPolicy card.TouchPolicy
+	AllowWeak   bool // RSA-1024
 }
 
 // PutCertificateOptions change how a certificate is stored.

@@ -305,6 +305,9 @@ var errNotThisFormat = errors.New("not accepted")
 
 // verify sends the PIN (VERIFY, SP 800-73-4 part 2 section 3.2.1).
 func (x *tx) verify(pin *secret.Secret, spendLastTry bool) error {
+	if err := x.sameCard(); err != nil {
+		return err
+	}
 	if _, known := x.c.tries[card.PIN]; !known || !x.ours && x.hasMetadata() == yes {
 		if _, err := x.pinState(); err != nil { // which proves by the way
 			return err

@@ -159,15 +159,12 @@ func TestNeighbours(t *testing.T) {
 	eachPersonality(t, func(t *testing.T, name string) {
 		conn := newSoft(t, name)
 		c := admin(t, conn)
-		k := generate(t, c, "9a", card.P256)
-		if k, err := c.Key(ctx, "9a"); err != nil || k.PINPolicy == card.PINAlways {
-			k = generate(t, c, "9c", card.P256) // odd-policy
-			_ = k
-		}
 		ref := card.KeyRef("9a")
 		if name == "odd-policy" {
 			ref = "9c"
 		}
+		generate(t, c, "9a", card.P256)
+		generate(t, c, ref, card.P256)
 		k, err := c.Key(ctx, ref)
 		ok(t, err)
 		ok(t, c.Login(ctx, sec(factoryPIN), LoginOptions{}))
@@ -254,11 +251,25 @@ func TestAnotherCard(t *testing.T) {
 			conn.epoch++
 			conn.sent()
 			_, err = c.PrivateKey(ctx, k, UseOptions{}).Sign(nil, helloDigest[:], crypto.SHA256)
-			if !errors.Is(err, card.ErrLoginRequired) {
+			if !errors.Is(err, apdu.ErrRemoved) {
+				t.Fatal(err)
+			}
+			// Nor does it get what was typed, or done, for the first one.
+			conn.soft = newSoft(t, name).soft
+			conn.epoch++
+			if _, err := c.Identity(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.Generate(ctx, "9a", GenerateOptions{Algorithm: card.P256}); !errors.Is(err, card.ErrAdminRequired) {
+				t.Fatal(err)
+			}
+			conn.soft = newSoft(t, name).soft
+			conn.epoch++
+			if _, err := c.PrivateKey(ctx, k, UseOptions{PIN: sec(factoryPIN)}).Sign(nil, helloDigest[:], crypto.SHA256); !errors.Is(err, apdu.ErrRemoved) {
 				t.Fatal(err)
 			}
 			if pinsSent(conn) != 0 {
-				t.Fatal("the PIN went to the other card")
+				t.Fatal("the PIN went to another card")
 			}
 		})
 	}

@@ -23,7 +23,10 @@ type CardRow struct {
 	HasMetadata  bool // Yubico's GET METADATA
 	HasPolicies  bool // PIN and touch policy a key
 	HasAttest    bool
-	HasImport    bool // IMPORT, SET MANAGEMENT KEY, SET PIN RETRIES and RESET
+	HasImport    bool // IMPORT
+	HasSetAdmin  bool // SET MANAGEMENT KEY
+	HasRetries   bool // SET PIN RETRIES
+	HasReset     bool // RESET
 	HasMove      bool // MOVE KEY and DELETE KEY
 	HasDiscovery bool // Discovery object worth asking for which PIN is meant
 
@@ -33,6 +36,7 @@ type CardRow struct {
 	Algorithms []card.Algorithm        // keys it can make; nil: ask and see
 	IDs        map[card.Algorithm]byte // algorithm identifiers that are its own
 	MaxObject  int                     // bytes in one data object; 0: not known
+	MaxCommand int                     // bytes in one extended command; 0: not known
 	DigitsOnly bool                    // PINs are 6 to 8 decimal digits
 	Tries630X  bool                    // VERIFY tells the tries as 630x
 	NoRSAMake  bool                    // makes RSA keys that can be factored
@@ -76,89 +80,94 @@ var (
 	}
 )
 
+// trussedIDs are the algorithm numbers of the Trussed applet that differ.
+var trussedIDs = map[card.Algorithm]byte{card.RSA3072: 0xE0, card.RSA4096: 0xE1, card.Ed25519: 0xE2, card.X25519: 0xE3}
+
 const factory = "PIN 123456, PUK 12345678, management key 0102030405060708 three times"
 
 var cardTable = []CardRow{
 	{
 		Name: "YubiKey 5.7", Manufacturer: "Yubico", Model: "YubiKey 5", yubico: true, from: card.Version{Major: 5, Minor: 7},
-		HasVersion: true, HasSerial: true, HasMetadata: true, HasPolicies: true, HasAttest: true, HasImport: true, HasMove: true,
-		ManagementKey: AES192, AESManagement: true, Algorithms: algYK57, MaxObject: 3052,
+		HasVersion: true, HasSerial: true, HasMetadata: true, HasPolicies: true, HasAttest: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true, HasMove: true,
+		ManagementKey: AES192, AESManagement: true, Algorithms: algYK57, MaxObject: 3063, MaxCommand: 3062,
 		Defaults: factory, Quirk: "management key is AES-192 from the factory, the bytes as ever",
 		Source: "docs.yubico.com, YubiKey 5.7 firmware; yubikey-manager, yubikit/piv.py",
 	},
 	{
 		Name: "YubiKey 5.4", Manufacturer: "Yubico", Model: "YubiKey 5", yubico: true, from: card.Version{Major: 5, Minor: 4},
-		HasVersion: true, HasSerial: true, HasMetadata: true, HasPolicies: true, HasAttest: true, HasImport: true,
-		ManagementKey: TripleDES, AESManagement: true, Algorithms: algYK4, MaxObject: 3052,
+		HasVersion: true, HasSerial: true, HasMetadata: true, HasPolicies: true, HasAttest: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true,
+		ManagementKey: TripleDES, AESManagement: true, Algorithms: algYK4, MaxObject: 3063, MaxCommand: 3062,
 		Defaults: factory, Source: "developers.yubico.com, PIV, Yubico extensions; yubikey-manager, yubikit/piv.py",
 	},
 	{
 		Name: "YubiKey 5.3", Manufacturer: "Yubico", Model: "YubiKey 5", yubico: true, from: card.Version{Major: 5, Minor: 3},
-		HasVersion: true, HasSerial: true, HasMetadata: true, HasPolicies: true, HasAttest: true, HasImport: true,
-		ManagementKey: TripleDES, Algorithms: algYK4, MaxObject: 3052,
+		HasVersion: true, HasSerial: true, HasMetadata: true, HasPolicies: true, HasAttest: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true,
+		ManagementKey: TripleDES, Algorithms: algYK4, MaxObject: 3063, MaxCommand: 3062,
 		Defaults: factory, Source: "yubikey-manager, yubikit/piv.py (metadata from 5.3, AES management key from 5.4)",
 	},
 	{
 		Name: "YubiKey 5.0", Manufacturer: "Yubico", Model: "YubiKey 5", yubico: true, from: card.Version{Major: 5},
-		HasVersion: true, HasSerial: true, HasPolicies: true, HasAttest: true, HasImport: true,
-		ManagementKey: TripleDES, Algorithms: algYK4, MaxObject: 3052,
+		HasVersion: true, HasSerial: true, HasPolicies: true, HasAttest: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true,
+		ManagementKey: TripleDES, Algorithms: algYK4, MaxObject: 3063, MaxCommand: 3062,
 		Defaults: factory, Quirk: "no metadata: keys are found by certificate or attestation",
 		Source: "yubikey-manager, yubikit/piv.py",
 	},
 	{
 		Name: "YubiKey 4.3.5", Manufacturer: "Yubico", Model: "YubiKey 4", yubico: true, from: card.Version{Major: 4, Minor: 3, Patch: 5},
-		HasVersion: true, HasPolicies: true, HasAttest: true, HasImport: true,
-		ManagementKey: TripleDES, Algorithms: algYK4, MaxObject: 3052,
+		HasVersion: true, HasPolicies: true, HasAttest: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true,
+		ManagementKey: TripleDES, Algorithms: algYK4, MaxObject: 3063, MaxCommand: 3062,
 		Defaults: factory, Quirk: "FIPS (4.4) has neither RSA-1024 nor PIN policy never",
 		Source: "yubikey-manager, yubikit/piv.py",
 	},
 	{
 		Name: "YubiKey 4.3", Manufacturer: "Yubico", Model: "YubiKey 4", yubico: true, from: card.Version{Major: 4, Minor: 3},
-		HasVersion: true, HasPolicies: true, HasAttest: true, HasImport: true, NoRSAMake: true,
-		ManagementKey: TripleDES, Algorithms: algYK4, MaxObject: 3052,
+		HasVersion: true, HasPolicies: true, HasAttest: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true, NoRSAMake: true,
+		ManagementKey: TripleDES, Algorithms: algYK4, MaxObject: 3063, MaxCommand: 3062,
 		Defaults: factory, Quirk: "RSA keys made on the card can be factored (ROCA, CVE-2017-15361): not made",
 		Source: "yubikey-manager, yubikit/piv.py; yubico.com, security advisory YSA-2017-01",
 	},
 	{
-		Name: "YubiKey 4.2", Manufacturer: "Yubico", Model: "YubiKey 4", yubico: true, from: card.Version{Major: 4},
-		HasVersion: true, HasPolicies: true, HasImport: true, NoRSAMake: true,
-		ManagementKey: TripleDES, Algorithms: algYK4, MaxObject: 3052,
+		Name: "YubiKey 4.0", Manufacturer: "Yubico", Model: "YubiKey 4", yubico: true, from: card.Version{Major: 4},
+		HasVersion: true, HasPolicies: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true, NoRSAMake: true,
+		ManagementKey: TripleDES, Algorithms: algYK4, MaxObject: 3063, MaxCommand: 3062,
 		Defaults: factory, Quirk: "as 4.3; no attestation, no cached touch",
 		Source: "yubikey-manager, yubikit/piv.py; yubico.com, security advisory YSA-2017-01",
 	},
 	{
 		Name: "YubiKey NEO", Manufacturer: "Yubico", Model: "YubiKey NEO", yubico: true, from: card.Version{Patch: 1},
-		HasVersion: true, HasImport: true, Tries630X: true,
-		ManagementKey: TripleDES, Algorithms: algNEO, MaxObject: 2038,
+		HasVersion: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true, Tries630X: true,
+		ManagementKey: TripleDES, Algorithms: algNEO, MaxObject: 2039, MaxCommand: 1390,
 		Defaults: factory, Quirk: "before applet 1.0.4 VERIFY tells the tries as 630x",
 		Source: "yubikey-manager, yubikit/piv.py; OpenSC, card-piv.c (CI_VERIFY_630X)",
 	},
 	{
 		Name: "YubiKey", Manufacturer: "Yubico", Model: "YubiKey", yubico: true,
-		HasVersion: true, HasSerial: true, HasMetadata: true, HasPolicies: true, HasAttest: true, HasImport: true, HasMove: true,
-		ManagementKey: TripleDES, AESManagement: true, Tries630X: true,
+		HasVersion: true, HasSerial: true, HasMetadata: true, HasPolicies: true, HasAttest: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true, HasMove: true,
+		ManagementKey: TripleDES, AESManagement: true, Tries630X: true, MaxObject: 3063, MaxCommand: 3062,
 		Defaults: factory, Quirk: "one that was not asked for its version: what it has is tried, and what it has not remembered",
 		Source: "-",
 	},
 	{
 		Name: "Nitrokey 3", Manufacturer: "Nitrokey", Model: "Nitrokey 3", label: "Nitrokey PIV",
-		HasVersion: true, HasSerial: true, HasImport: true, DigitsOnly: true,
+		HasSetAdmin: true, HasReset: true, DigitsOnly: true,
 		ManagementKey: TripleDES, AESManagement: true,
-		IDs:      map[card.Algorithm]byte{card.RSA3072: 0xE0, card.RSA4096: 0xE1, card.Ed25519: 0xE2, card.X25519: 0xE3},
-		Defaults: factory, Quirk: "PIN of digits only, PUK of 8 bytes; algorithm numbers of its own, Yubico's Ed25519 is its RSA-3072",
-		Source: "trussed-dev/piv-authenticator, src/piv_types.rs and src/constants.rs",
+		Algorithms: []card.Algorithm{card.RSA2048, card.RSA4096, card.P256},
+		IDs:        trussedIDs,
+		Defaults:   factory,
+		Quirk:      "GET VERSION says 6.6.6 and GET SERIAL 5437251 on every one: neither is asked; GET METADATA answers with nothing; PIN of digits only; algorithm numbers of its own, E0 and E1 being RSA-3072 and RSA-4096",
+		Source:     "trussed-dev/piv-authenticator, src/lib.rs, src/piv_types.rs, src/commands.rs and src/constants.rs",
 	},
 	{
 		Name: "Solo 2", Manufacturer: "SoloKeys", Model: "Solo 2", label: "SoloKeys PIV",
-		HasVersion: true, HasSerial: true, HasImport: true, DigitsOnly: true,
+		HasSetAdmin: true, HasReset: true, DigitsOnly: true,
 		ManagementKey: TripleDES, AESManagement: true,
-		IDs:      map[card.Algorithm]byte{card.RSA3072: 0xE0, card.RSA4096: 0xE1, card.Ed25519: 0xE2, card.X25519: 0xE3},
-		Defaults: factory, Quirk: "as Nitrokey 3: the same applet",
+		IDs:      trussedIDs,
+		Defaults: factory, Quirk: "as Nitrokey 3: an older state of the same applet",
 		Source: "trussed-dev/piv-authenticator, src/constants.rs",
 	},
 	{
 		Name: "PivApplet", Manufacturer: "", Model: "PivApplet", label: "PivApplet",
-		HasVersion: true, HasPolicies: true, HasImport: true,
+		HasVersion: true, HasPolicies: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true,
 		ManagementKey: TripleDES,
 		Algorithms:    []card.Algorithm{card.RSA1024, card.RSA2048, card.P256},
 		Defaults:      factory, Quirk: "JavaCards before 3.0.5 have no bare ECDSA: P-256 keys agree (ECDH) and do not sign",

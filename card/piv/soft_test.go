@@ -158,7 +158,7 @@ func generate(t testing.TB, c *Card, ref card.KeyRef, a card.Algorithm, o ...Gen
 	if len(o) > 0 {
 		opts = o[0]
 	}
-	opts.Algorithm = a
+	opts.Algorithm, opts.AllowWeak = a, true
 	k, err := c.Generate(context.Background(), ref, opts)
 	ok(t, err)
 	if a != card.X25519 { // x509 makes no certificates for it

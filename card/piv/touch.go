@@ -27,6 +27,9 @@ func (x *tx) sendTouched(k card.KeyInfo, cmd apdu.Command) ([]byte, error) {
 		switch k.TouchPolicy {
 		case card.TouchNever:
 			return x.send(cmd)
+		case card.TouchAlways:
+			go hint(k)
+			return x.send(cmd)
 		case card.TouchCached:
 			after = touchCachedHint
 		case card.TouchUnknown:

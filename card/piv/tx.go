@@ -23,6 +23,9 @@ type tx struct {
 	// pinUnanswered: a PIN was sent and no answer came, so nobody knows whether
 	// its try counted.
 	pinUnanswered bool
+	// lost is the error of the wire that broke the transaction, nil without one.
+	// Its conclusions are drawn when it is over, as secrets are in use before.
+	lost error
 }
 
 // attempt runs f with what n needs. When what came back can also be the answer
@@ -73,7 +76,7 @@ func (x *tx) doubtful(n need, err error) bool {
 	}
 	// The applet is ours, but another program may have selected it anew.
 	lost := isStatus && (status == apdu.ErrSecurityStatus || status == apdu.ErrConditionsNotSatisfied)
-	return lost && (n.login && x.c.pin != nil && !x.verified || n.admin && x.c.adminKey != nil && !x.admin)
+	return lost && (n.login && x.c.pin.held() && !x.verified || n.admin && x.c.adminKey.held() && !x.admin)
 }
 
 // prove makes sure that PIV is the selected applet.
@@ -87,10 +90,21 @@ func (x *tx) prove() error {
 // send sends one command to the applet.
 func (x *tx) send(cmd apdu.Command) ([]byte, error) {
 	b, err := x.c.channel.Send(x.t, cmd)
-	if err != nil {
-		return nil, wire(err)
+	if err == nil {
+		return b, nil
 	}
-	return b, nil
+	if err = wire(err); !answered(err) && !errors.Is(err, card.ErrInvalidAnswer) {
+		x.lost = err
+		x.c.state = state{}
+		clear(x.c.tries)
+		x.ours, x.verified, x.admin = false, false, false
+	}
+	return nil, err
+}
+
+func answered(err error) bool {
+	_, ok := apdu.StatusOf(err)
+	return ok
 }
 
 // wire makes an answer that is no answer a card's doing.
@@ -125,6 +139,7 @@ func (x *tx) selectApplet() error {
 		return err
 	}
 	x.c.facts.template, x.c.facts.selected = t, true
+	x.c.channel.MaxCommand = x.row().MaxCommand
 	x.c.state.selected, x.ours = true, true
 	return nil
 }

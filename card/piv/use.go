@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"sync"
 	"time"
 
 	"cardbridge/apdu"
@@ -30,10 +32,12 @@ func (c *Card) PrivateKey(ctx context.Context, info card.KeyInfo, o UseOptions) 
 }
 
 type privateKey struct {
-	c     *Card
-	ctx   context.Context
+	c   *Card
+	ctx context.Context
+	o   UseOptions
+
+	mu    sync.Mutex
 	known card.KeyInfo
-	o     UseOptions
 }
 
 var (
@@ -42,10 +46,20 @@ var (
 )
 
 // Info is what is known of the key so far.
-func (k *privateKey) Info() card.KeyInfo { return k.known }
+func (k *privateKey) Info() card.KeyInfo {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.known
+}
+
+func (k *privateKey) learn(info card.KeyInfo) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.known = info
+}
 
 // Public is nil where the card cannot tell, or was not yet asked.
-func (k *privateKey) Public() crypto.PublicKey { return k.known.Public }
+func (k *privateKey) Public() crypto.PublicKey { return k.Info().Public }
 
 // A job is what goes into a private key, and what is made of what comes out.
 type job struct {
@@ -56,7 +70,8 @@ type job struct {
 
 // do has the key work on what prepare makes once the key is known.
 func (k *privateKey) do(what string, prepare func(card.KeyInfo, AlgorithmRow) (job, error)) ([]byte, error) {
-	s, err := slotOf(k.known.Ref)
+	known := k.Info()
+	s, err := slotOf(known.Ref)
 	if err != nil {
 		return nil, err
 	}
@@ -65,15 +80,18 @@ func (k *privateKey) do(what string, prepare func(card.KeyInfo, AlgorithmRow) (j
 		info card.KeyInfo
 	}
 	n := need{what: what + " with key " + string(s.Ref), again: true}
-	n.login = k.usesLogin(k.known)
+	n.login = k.usesLogin(known)
 	r, err := run(k.ctx, k.c, n, func(x *tx) (result, error) {
-		info := k.known
+		info, err := known, error(nil)
 		if info.Algorithm == "" {
 			if info, err = x.key(s); err != nil {
 				return result{}, err
 			}
 		}
 		row, ok := algorithmRow(info.Algorithm)
+		if info.Algorithm == "" {
+			return result{}, fmt.Errorf("%w: the card does not tell of what kind key %s is", card.ErrUnsupported, s.Ref)
+		}
 		if !ok {
 			return result{}, fmt.Errorf("%w: algorithm %q", card.ErrUnsupported, info.Algorithm)
 		}
@@ -96,7 +114,7 @@ func (k *privateKey) do(what string, prepare func(card.KeyInfo, AlgorithmRow) (j
 	if err != nil {
 		return nil, err
 	}
-	k.known = r.info
+	k.learn(r.info)
 	return r.out, nil
 }
 
@@ -120,7 +138,7 @@ func (x *tx) use(s Slot, info card.KeyInfo, row AlgorithmRow, j job) ([]byte, er
 	start := x.c.now()
 	b, err := x.sendTouched(info, cmd)
 	if err != nil {
-		return nil, x.useRefused(s, info, err, start)
+		return nil, x.useRefused(s, info, row, err, start)
 	}
 	es, err := inside(b, tagTemplate)
 	if err != nil {
@@ -193,8 +211,12 @@ func (k *privateKey) RSA(block []byte) ([]byte, error) {
 	})
 }
 
+// hashOnCard is PivApplet's algorithm number for P-256 with SHA-256 on the
+// card, which JavaCards without bare ECDSA have in its place.
+const hashOnCard = 0xF1
+
 // useRefused gives a status word its meaning.
-func (x *tx) useRefused(s Slot, info card.KeyInfo, err error, start time.Time) error {
+func (x *tx) useRefused(s Slot, info card.KeyInfo, row AlgorithmRow, err error, start time.Time) error {
 	status, answered := apdu.StatusOf(err)
 	if !answered {
 		return err
@@ -209,6 +231,8 @@ func (x *tx) useRefused(s Slot, info card.KeyInfo, err error, start time.Time) e
 		return fmt.Errorf("%w: %w", card.ErrLoginRequired, err)
 	case !x.ours:
 		return err
+	case row.Algorithm == card.P256 && slices.Contains(x.c.facts.template.algorithms, hashOnCard):
+		return fmt.Errorf("%w: this card's P-256 keys sign only what it hashes itself; they agree on secrets: %w", card.ErrUnsupported, err)
 	case status == apdu.ErrReferenceNotFound, status == apdu.ErrNotFound, status == apdu.ErrIncorrectP1P2, status == apdu.ErrIncorrectData && info.Public == nil:
 		return fmt.Errorf("%w: slot %s has no %s key: %w", card.ErrNotFound, s.Ref, info.Algorithm, err)
 	case status == apdu.ErrWrongLength:

@@ -25,7 +25,7 @@ PEER, as openssl pkeyutl -derive does: the x coordinate, or what X25519 yields.
 It is a secret: put it through a key derivation function and keep it to yourself.`,
 		Example:           "  cardtool agree 9d peer.pem -o shared.bin",
 		Args:              args(cobra.ExactArgs(2)),
-		ValidArgsFunction: a.completeSlots,
+		ValidArgsFunction: a.completeKeys,
 		RunE: func(cmd *cobra.Command, argv []string) error {
 			ctx := cmd.Context()
 			slot, err := slotArg(argv[0])

@@ -61,7 +61,7 @@ func (a *app) card(ctx context.Context) (*pivCard, error) {
 func (a *app) present(ctx context.Context, h *host.Host) ([]reader.State, error) {
 	states, err := h.Readers(ctx)
 	if err != nil {
-		return nil, hinted{fmt.Errorf("%w: %w", errNoCard, err), "cardtool doctor tells what is wrong and what mends it"}
+		return nil, readersError(err)
 	}
 	var present []reader.State
 	var empty []string
@@ -85,6 +85,15 @@ func (a *app) present(ctx context.Context, h *host.Host) ([]reader.State, error)
 	default:
 		return nil, hinted{fmt.Errorf("%w: no reader is connected", errNoCard), "connect one, or use --reader softcard:FILE for a card in software"}
 	}
+}
+
+// readersError is for readers that cannot be listed: an error of the service,
+// which says itself how to mend it, or of a software card's file.
+func readersError(err error) error {
+	if errors.Is(err, reader.ErrService) {
+		return hinted{err, "cardtool doctor tells more"}
+	}
+	return err
 }
 
 // A foundCard is a card among several.

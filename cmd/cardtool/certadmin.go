@@ -137,7 +137,7 @@ func (a *app) certRequestCommand() *cobra.Command {
 		Example: `  cardtool cert request 9a --subject CN=Alice --san email:alice@example.org -o alice.csr
   cardtool cert request 9c --template request.json`,
 		Args:              args(cobra.ExactArgs(1)),
-		ValidArgsFunction: a.completeSlots,
+		ValidArgsFunction: a.completeKeys,
 		RunE: func(cmd *cobra.Command, argv []string) error {
 			ctx := cmd.Context()
 			slot, err := slotArg(argv[0])

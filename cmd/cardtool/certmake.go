@@ -168,7 +168,7 @@ card. With --output it is written to a file too.`,
 		Example: `  cardtool cert self-sign 9a --subject CN=Alice,O=Example --days 365
   cardtool cert self-sign 9c --template cert.json --no-store -o cert.pem`,
 		Args:              args(cobra.ExactArgs(1)),
-		ValidArgsFunction: a.completeSlots,
+		ValidArgsFunction: a.completeKeys,
 		RunE: func(cmd *cobra.Command, argv []string) error {
 			ctx := cmd.Context()
 			slot, err := slotArg(argv[0])

@@ -29,7 +29,7 @@ openssl pkeyutl -encrypt does. It is as long as the key's modulus.`,
 		Example: `  cardtool decrypt 9d secret.enc -o secret.txt
   cardtool decrypt 9d secret.enc --padding oaep --hash sha256`,
 		Args:              args(cobra.RangeArgs(1, 2)),
-		ValidArgsFunction: a.completeSlots,
+		ValidArgsFunction: a.completeKeys,
 		RunE: func(cmd *cobra.Command, argv []string) error {
 			ctx := cmd.Context()
 			slot, err := slotArg(argv[0])
@@ -79,6 +79,7 @@ openssl pkeyutl -encrypt does. It is as long as the key's modulus.`,
 						}
 						plain, err = key.Decrypt(rand.Reader, data, &rsa.OAEPOptions{Hash: h, Label: []byte(label)})
 					} else {
+						//lint:ignore SA1019 what was encrypted so must be read
 						plain, err = key.Decrypt(rand.Reader, data, &rsa.PKCS1v15DecryptOptions{})
 					}
 					return err

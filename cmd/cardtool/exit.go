@@ -11,6 +11,7 @@ import (
 	"cardbridge/apdu"
 	"cardbridge/card"
 	"cardbridge/internal/cli/tui"
+	"cardbridge/reader"
 )
 
 // An exitCode is a row of the table of exit codes that docs/cardtool.md shows.
@@ -37,7 +38,7 @@ var exitCodes = []exitCode{
 	{code: 13, name: "declined", meaning: "a question was answered with no, or there was no terminal to ask it on", is: matches(errDeclined, tui.ErrNoTerminal)},
 	{code: 10, name: "bad-input", meaning: "an input file cannot be read, is malformed, or does not fit the key", is: as[inputError]},
 	{code: 11, name: "exists", meaning: "an output file exists already", is: matches(fs.ErrExist), next: "--force replaces it"},
-	{code: 3, name: "no-card", meaning: "no reader, no card in it, a card without the applet, or a card that is gone", is: matches(errNoCard, card.ErrNoApplet, apdu.ErrRemoved, apdu.ErrNoAnswer, apdu.ErrReset)},
+	{code: 3, name: "no-card", meaning: "no PC/SC service, no reader, no card in it, a card without the applet, one that is gone or that another program keeps", is: matches(errNoCard, reader.ErrService, reader.ErrBusy, card.ErrNoApplet, apdu.ErrRemoved, apdu.ErrNoAnswer, apdu.ErrReset)},
 	{code: 8, name: "not-found", meaning: "the key, certificate or object is not on the card", is: matches(card.ErrNotFound)},
 	{code: 9, name: "unsupported", meaning: "the card, or the key, cannot do this", is: matches(card.ErrUnsupported, card.ErrWrongKey)},
 	{code: 1, name: "failed", meaning: "anything else", is: func(error) bool { return true }},

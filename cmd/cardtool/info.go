@@ -81,8 +81,10 @@ func (r *managementKeyReport) text() string {
 		is   bool
 		text string
 	}{
-		{r.Default, "factory value"}, {r.Protected, "kept behind the PIN"},
-		{r.Derived, "derived from the PIN"}, {r.Touch == string(card.TouchAlways) || r.Touch == string(card.TouchCached), "touch needed"},
+		{r.Default, "factory value"},
+		{r.Protected, "kept behind the PIN"},
+		{r.Derived, "derived from the PIN"},
+		{r.Touch == string(card.TouchAlways) || r.Touch == string(card.TouchCached), "touch needed"},
 	} {
 		if note.is {
 			s += ", " + note.text

@@ -43,7 +43,7 @@ func (a *app) keyExportCommand() *cobra.Command {
 		Long:              "Write the public key of a slot to a file or standard output: in PEM, DER, or as a line for OpenSSH's authorized_keys.",
 		Example:           "  cardtool key export 9a -o public.pem\n  cardtool key export 9a --format ssh >> ~/.ssh/authorized_keys",
 		Args:              args(cobra.ExactArgs(1)),
-		ValidArgsFunction: a.completeSlots,
+		ValidArgsFunction: a.completeKeys,
 		RunE: func(cmd *cobra.Command, argv []string) error {
 			slot, err := slotArg(argv[0])
 			if err != nil {
@@ -103,7 +103,7 @@ func (a *app) keyDeleteCommand() *cobra.Command {
 		Long:              "Destroy the key in a slot; its certificate stays. Cards can do this from YubiKey firmware 5.7 on.",
 		Example:           "  cardtool key delete 82",
 		Args:              args(cobra.ExactArgs(1)),
-		ValidArgsFunction: a.completeSlots,
+		ValidArgsFunction: a.completeKeys,
 		RunE: func(cmd *cobra.Command, argv []string) error {
 			ctx := cmd.Context()
 			slot, err := slotArg(argv[0])
@@ -147,7 +147,7 @@ other slot is lost: that is asked about first. Cards can do this from YubiKey
 firmware 5.7 on.`,
 		Example:           "  cardtool key move 9d 82",
 		Args:              args(cobra.ExactArgs(2)),
-		ValidArgsFunction: a.completeSlots,
+		ValidArgsFunction: a.completeKeys,
 		RunE: func(cmd *cobra.Command, argv []string) error {
 			ctx := cmd.Context()
 			from, err := slotArg(argv[0])
@@ -194,13 +194,15 @@ type attestationReport struct {
 	CSPN       bool     `json:"cspn"`
 	Algorithm  string   `json:"algorithm,omitempty"`
 	Chain      []string `json:"chain"` // certificates in PEM: the attestation first, the root last
+
+	proof string
 }
 
 func (a *app) keyAttestCommand() *cobra.Command {
 	var (
-		out      output
-		roots    string
-		noVerify bool
+		out     output
+		roots   string
+		trusted attestationTrust
 	)
 	cmd := &cobra.Command{
 		Use:   "attest SLOT",
@@ -210,7 +212,7 @@ the maker's roots, and show what it says. With --output the certificate and
 the card's own attestation certificate are written in PEM.`,
 		Example:           "  cardtool key attest 9a\n  cardtool key attest 9a -o attestation.pem --json",
 		Args:              args(cobra.ExactArgs(1)),
-		ValidArgsFunction: a.completeSlots,
+		ValidArgsFunction: a.completeKeys,
 		RunE: func(cmd *cobra.Command, argv []string) error {
 			ctx := cmd.Context()
 			slot, err := slotArg(argv[0])
@@ -227,23 +229,28 @@ the card's own attestation certificate are written in PEM.`,
 					return err
 				}
 			}
-			return a.withCard(ctx, func(c *pivCard) error { return a.attest(ctx, c, slot, &out, noVerify) })
+			return a.withCard(ctx, func(c *pivCard) error { return a.attest(ctx, c, slot, &out, trusted) })
 		},
 	}
 	cmd.Flags().StringVar(&roots, "roots", "", "accept the root certificates in this `file` too")
-	cmd.Flags().BoolVar(&noVerify, "no-verify", false, "do not verify")
+	cmd.Flags().BoolVar(&trusted.anyRoot, "any-root", false, "accept the card's own attestation certificate, whoever made it")
+	cmd.Flags().BoolVar(&trusted.unverified, "no-verify", false, "do not verify")
+	cmd.MarkFlagsMutuallyExclusive("roots", "any-root", "no-verify")
 	a.outputFlags(cmd, &out, "attestation")
 	return cmd
 }
 
-func (a *app) attest(ctx context.Context, c *pivCard, slot piv.Slot, out *output, noVerify bool) error {
+// attestationTrust says how much an attestation has to prove.
+type attestationTrust struct{ anyRoot, unverified bool }
+
+func (a *app) attest(ctx context.Context, c *pivCard, slot piv.Slot, out *output, trust attestationTrust) error {
 	var attestation, device []byte
 	err := c.Together(ctx, func(ctx context.Context) (err error) {
 		if attestation, err = c.Attest(ctx, slot.Ref); err != nil {
 			return err
 		}
 		device, err = c.Certificate(ctx, "f9")
-		if errors.Is(err, card.ErrNotFound) && noVerify {
+		if errors.Is(err, card.ErrNotFound) && trust.unverified {
 			err = nil
 		}
 		return err
@@ -255,12 +262,25 @@ func (a *app) attest(ctx context.Context, c *pivCard, slot piv.Slot, out *output
 	if device != nil {
 		r.Chain = append(r.Chain, string(keyfile.CertificatePEM(device)))
 	}
-	if !noVerify {
-		at, err := c.VerifyAttestation(attestation, device)
+	if !trust.unverified {
+		verifier := c.Card
+		if trust.anyRoot {
+			root, err := x509.ParseCertificate(device)
+			if err != nil {
+				return fmt.Errorf("attestation certificate of the card: %w", err)
+			}
+			verifier = piv.Open(c.conn, piv.WithAttestationRoots(root))
+			defer verifier.Close()
+		}
+		at, err := verifier.VerifyAttestation(attestation, device)
 		if err != nil {
-			return hinted{signatureError{fmt.Errorf("attestation of slot %s: %w", slot.Ref, err)}, "--roots names other roots, --no-verify does without"}
+			return hinted{signatureError{fmt.Errorf("attestation of slot %s: %w", slot.Ref, err)}, "--roots names other roots, --any-root takes the card's own"}
 		}
 		r.fill(at)
+		r.proof = "yes, verified to " + at.Chain[len(at.Chain)-1].Subject.String()
+		if trust.anyRoot {
+			r.proof = "so the card itself says; no maker vouches for that"
+		}
 	}
 	if out.w != nil {
 		n := min(len(r.Chain), 2)
@@ -295,18 +315,6 @@ func (r *attestationReport) human(w io.Writer) {
 	if !r.Verified {
 		return
 	}
-	facts(w, "Made on the card", "yes, verified to "+r.root(), "Slot", r.Slot, "Key", r.Algorithm, "PIN", r.PIN, "Touch", r.Touch,
+	facts(w, "Made on the card", r.proof, "Slot", r.Slot, "Key", r.Algorithm, "PIN", r.PIN, "Touch", r.Touch,
 		"Serial number", r.Serial, "Firmware", r.Version, "Form factor", r.FormFactor)
-}
-
-func (r *attestationReport) root() string {
-	block, _ := pem.Decode([]byte(r.Chain[len(r.Chain)-1]))
-	if block == nil {
-		return "?"
-	}
-	c, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		return "?"
-	}
-	return c.Subject.String()
 }

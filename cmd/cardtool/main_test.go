@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
 )
 
 // outputsEnv names a folder where every run of cardtool in these tests leaves
@@ -182,5 +183,13 @@ func checkOutputs(t *testing.T, dir string) {
 				}
 			}
 		}
+	}
+}
+
+// walk visits all commands but those that only hold others.
+func walk(cmd *cobra.Command, visit func(path, short, example string, runnable bool)) {
+	visit(cmd.CommandPath(), cmd.Short, cmd.Example, !cmd.HasSubCommands())
+	for _, sub := range cmd.Commands() {
+		walk(sub, visit)
 	}
 }

@@ -60,7 +60,7 @@ or --reader names. Nothing is sent to a card.`,
 			}
 			states, err := h.Readers(cmd.Context())
 			if err != nil {
-				return hinted{fmt.Errorf("%w: %w", errNoCard, err), "cardtool doctor tells what is wrong and what mends it"}
+				return readersError(err)
 			}
 			report := readersReport{Readers: []readerReport{}}
 			rows := [][]string{{"READER", "STATE", "ATR"}}

@@ -15,6 +15,7 @@ import (
 
 // An app is one run of cardtool.
 type app struct {
+	ctx            context.Context // of the run: reads of files end with it
 	stdin          io.Reader
 	stdout, stderr io.Writer
 
@@ -150,6 +151,7 @@ var commands = []struct {
 
 // run runs one command line and returns the exit code.
 func (a *app) run(ctx context.Context, args []string) (code int) {
+	a.ctx = ctx
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(a.stdin)
@@ -241,22 +243,58 @@ func (a *app) openInput(name string) (r io.ReadCloser, size int64, err error) {
 	return f, st.Size(), nil
 }
 
+// inputSize is a regular file's size, -1 of anything that can be read only once.
+func (a *app) inputSize(name string) (int64, error) {
+	if name == "" || name == "-" {
+		return -1, nil
+	}
+	st, err := os.Stat(name)
+	if err != nil {
+		return 0, inputError{err}
+	}
+	if !st.Mode().IsRegular() {
+		return -1, nil
+	}
+	return st.Size(), nil
+}
+
+// interruptible runs a read that may wait for ever, for a terminal or a pipe,
+// and leaves it behind when ctx ends first.
+func interruptible(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // maxSmallInput bounds what is read whole: keys, certificates, signatures.
 const maxSmallInput = 1 << 20
 
 // readInput reads a small file, "-" or "" for standard input.
-func (a *app) readInput(name string) ([]byte, error) {
-	r, _, err := a.openInput(name)
+func (a *app) readInput(name string) ([]byte, error) { return a.readWhole(name, maxSmallInput+1) }
+
+// readWhole reads up to max bytes of a file.
+func (a *app) readWhole(name string, max int64) (b []byte, err error) {
+	err = interruptible(a.ctx, func() error {
+		r, _, err := a.openInput(name)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		if b, err = io.ReadAll(io.LimitReader(r, max)); err != nil {
+			return inputError{fmt.Errorf("%s: %w", inputName(name), err)}
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, maxSmallInput+1))
-	if err != nil {
-		return nil, inputError{err}
-	}
-	if len(b) > maxSmallInput {
-		return nil, inputError{fmt.Errorf("%s is larger than 1 MiB", inputName(name))}
+	if max == maxSmallInput+1 && len(b) > maxSmallInput {
+		return nil, inputf("%s is larger than 1 MiB", inputName(name))
 	}
 	return b, nil
 }

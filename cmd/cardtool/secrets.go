@@ -84,7 +84,15 @@ func (a *app) source(k secretKind) *secretSource {
 func (s *secretSource) given() bool { return s.file != "" || s.env != "" || s.fd >= 0 }
 
 // read gets a secret that is given. The caller wipes it.
-func (a *app) read(s *secretSource) (*secret.Secret, error) {
+func (a *app) read(s *secretSource) (read *secret.Secret, err error) {
+	err = interruptible(a.ctx, func() (err error) {
+		read, err = a.readNow(s)
+		return err
+	})
+	return read, err
+}
+
+func (a *app) readNow(s *secretSource) (*secret.Secret, error) {
 	var b []byte
 	var err error
 	switch {

@@ -83,7 +83,7 @@ Forms of signatures:
   cardtool sign 9c report.pdf --format cms -o report.pdf.p7s
   cardtool sign 9a release.tar.gz --format ssh -o release.tar.gz.sig`,
 		Args:              args(cobra.RangeArgs(1, 2)),
-		ValidArgsFunction: a.completeSlots,
+		ValidArgsFunction: a.completeKeys,
 		RunE: func(cmd *cobra.Command, argv []string) error {
 			ctx := cmd.Context()
 			var err error
@@ -250,39 +250,31 @@ func (l *limited) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// stream copies a file, showing how far it is.
+// stream copies a file, showing how far it is. w is not used any more when it
+// was interrupted.
 func (a *app) stream(ctx context.Context, file, text string, w io.Writer) error {
-	r, size, err := a.openInput(file)
+	var r io.ReadCloser
+	var size int64
+	err := interruptible(ctx, func() (err error) {
+		r, size, err = a.openInput(file)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	defer r.Close()
 	in := io.Reader(r)
-	if !a.global.quiet && !a.global.json && tui.IsTerminal(a.stderr) && file != "" && file != "-" {
+	if !a.global.quiet && !a.global.json && file != "" && file != "-" {
 		p := tui.Progress(a.stderr, r, size, text+" "+file)
 		defer p.Stop()
 		in = p
 	}
-	if _, err := io.Copy(w, cancellable{ctx, in}); err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
+	return interruptible(ctx, func() error {
+		defer r.Close()
+		if _, err := io.Copy(w, in); err != nil {
+			return inputError{fmt.Errorf("%s: %w", inputName(file), err)}
 		}
-		return inputError{fmt.Errorf("%s: %w", inputName(file), err)}
-	}
-	return nil
-}
-
-// cancellable ends a copy with its context.
-type cancellable struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c cancellable) Read(b []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(b)
+		return nil
+	})
 }
 
 func (p *plain) sign(key card.PrivateKey) ([]byte, error) {

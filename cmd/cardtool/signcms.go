@@ -59,7 +59,6 @@ func (a *app) prepareCMS(ctx context.Context, c *pivCard, req *signRequest) (sig
 // once is kept.
 type content struct {
 	app      *app
-	ctx      context.Context
 	attached bool
 	file     string
 	size     int64
@@ -68,12 +67,11 @@ type content struct {
 
 // content reads a request's input into hash.
 func (a *app) content(ctx context.Context, req *signRequest, hash io.Writer) (*content, error) {
-	r, size, err := a.openInput(req.file)
+	size, err := a.inputSize(req.file)
 	if err != nil {
 		return nil, err
 	}
-	r.Close()
-	c := &content{app: a, ctx: ctx, attached: req.attached, file: req.file, size: size}
+	c := &content{app: a, attached: req.attached, file: req.file, size: size}
 	w := hash
 	if req.attached && size < 0 {
 		c.kept = new(bytes.Buffer)
@@ -94,5 +92,5 @@ func (c *content) write(w io.Writer, m *cms.Message) error {
 		return err
 	}
 	defer r.Close()
-	return m.Attach(w, cancellable{c.ctx, r}, c.size)
+	return m.Attach(w, r, c.size)
 }

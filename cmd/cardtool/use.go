@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -46,31 +47,37 @@ func (a *app) readPublic(use *keyUse) error {
 	return nil
 }
 
-// keyFor is what is known of a slot's key: from the card, else from --public-key.
+// keyFor is what is known of a slot's key: from --public-key, else from the
+// card. What the card tells may come of a certificate of another key: one that
+// was in the slot before.
 func (c *pivCard) keyFor(ctx context.Context, slot piv.Slot, use keyUse) (card.KeyInfo, error) {
 	info, err := c.Key(ctx, slot.Ref)
-	if !errors.Is(err, card.ErrNotFound) && (err != nil || info.Public != nil) {
-		return info, err
-	}
 	if use.public.Key == nil {
 		// 6A82 is about a certificate; cards that tell of keys answer 6A88.
-		if errors.Is(err, apdu.ErrNotFound) {
+		if errors.Is(err, card.ErrNotFound) && errors.Is(err, apdu.ErrNotFound) {
 			err = hinted{err, "if there is a key without a certificate, --public-key gives its public half"}
 		}
+		return info, err
+	}
+	if err != nil && !errors.Is(err, card.ErrNotFound) {
 		return info, err
 	}
 	alg, perr := parseAlgorithm(publicKeyText(use.public.Key))
 	if perr != nil {
 		return info, perr
 	}
-	return card.KeyInfo{
-		Ref: slot.Ref, ID: slot.ID, Label: slot.Label, Algorithm: alg, Public: use.public.Key, PINPolicy: slot.PINPolicy,
-	}, nil
+	if err != nil {
+		info = card.KeyInfo{Ref: slot.Ref, ID: slot.ID, Label: slot.Label, PINPolicy: slot.PINPolicy}
+	}
+	info.Algorithm, info.Public = alg, use.public.Key
+	return info, nil
 }
 
 // withKey runs op with a key of the card. With a PIN at hand that is one
 // transaction; op must not do more in it than use the key.
 func (c *pivCard) withKey(ctx context.Context, slot piv.Slot, use keyUse, doing string, op func(card.PrivateKey) error) error {
+	inner := op
+	op = func(key card.PrivateKey) error { return formerKey(inner(key), key.Info(), use) }
 	doing += " with slot " + string(slot.Ref)
 	if c.app.source(pinSecret).given() {
 		pin, err := c.app.secret(ctx, pinSecret, "")
@@ -120,4 +127,13 @@ func usePIN(info card.KeyInfo, pin *secret.Secret, spendLast bool) piv.UseOption
 		return piv.UseOptions{}
 	}
 	return piv.UseOptions{PIN: pin, SpendLastTry: spendLast}
+}
+
+// formerKey explains a signature that does not fit: on a card that knows its
+// key by a certificate, that may be of the key before.
+func formerKey(err error, info card.KeyInfo, use keyUse) error {
+	if !errors.Is(err, card.ErrInvalidAnswer) || info.Origin != card.OriginUnknown || use.public.Key != nil {
+		return err
+	}
+	return hinted{err, fmt.Sprintf("is the certificate in slot %[1]s of a key that was there before? cardtool cert delete %[1]s deletes it, --public-key gives the public half of the key that is there now", info.Ref)}
 }

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/big"
 	"time"
 
@@ -117,7 +118,9 @@ certificate of a CA.`,
 	f.BoolVar(&req.digest, "digest", false, "the file is the digest")
 	f.StringVar(&req.namespace, "namespace", "file", "what it was signed for, `name` (ssh)")
 	a.completeWords(cmd, "hash", hashNames()...)
-	a.completeFlag(cmd, "slot", a.completeSlots)
+	a.completeFlag(cmd, "slot", func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		return a.completeKeys(cmd, nil, typed)
+	})
 	return cmd
 }
 
@@ -145,19 +148,11 @@ func (a *app) slotPublic(ctx context.Context, name string, out *keyfile.Public) 
 
 // readSignature reads a signature of any form; one with its content inside may be long.
 func (a *app) readSignature(name string) ([]byte, error) {
-	r, _, err := a.openInput(name)
-	if err != nil {
-		return nil, err
+	b, err := a.readWhole(name, math.MaxInt64)
+	if err == nil && len(b) == 0 {
+		err = inputf("%s is empty", inputName(name))
 	}
-	defer r.Close()
-	b, err := io.ReadAll(r)
-	if err != nil {
-		return nil, inputError{err}
-	}
-	if len(b) == 0 {
-		return nil, inputf("%s is empty", inputName(name))
-	}
-	return b, nil
+	return b, err
 }
 
 func (a *app) verify(ctx context.Context, req *verifyRequest) (*verifyReport, error) {

@@ -15,10 +15,10 @@ import (
 
 // An eventReport is one line of cardtool watch --json.
 type eventReport struct {
-	Time       string       `json:"time"`       // RFC 3339
-	Event      string       `json:"event"`      // "reader-added", "reader-removed", "card-inserted", "card-removed", or "settled" after what was there at the start
-	Generation uint64       `json:"generation"` // grows with every card inserted
-	Reader     readerReport `json:"reader"`
+	Time       string        `json:"time"`       // RFC 3339
+	Event      string        `json:"event"`      // "reader-added", "reader-removed", "card-inserted", "card-removed", or "settled" after what was there at the start
+	Generation uint64        `json:"generation"` // grows with every card inserted
+	Reader     *readerReport `json:"reader"`     // null of "settled"
 }
 
 func (a *app) watchCommand() *cobra.Command {
@@ -64,10 +64,14 @@ With --json, each event is one line.`,
 func (a *app) showEvent(e reader.Event) {
 	now := time.Now()
 	if a.global.json {
-		b, _ := json.Marshal(eventReport{
-			Time: now.Format(time.RFC3339), Event: strings.ReplaceAll(e.Kind.String(), " ", "-"),
-			Generation: e.Generation, Reader: reportReader(e.State),
-		})
+		r := eventReport{
+			Time: now.Format(time.RFC3339), Event: strings.ReplaceAll(e.Kind.String(), " ", "-"), Generation: e.Generation,
+		}
+		if e.Kind != reader.Settled {
+			about := reportReader(e.State)
+			r.Reader = &about
+		}
+		b, _ := json.Marshal(r)
 		fmt.Fprintf(a.stdout, "%s\n", b)
 		return
 	}

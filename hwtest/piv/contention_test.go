@@ -29,7 +29,7 @@ func TestContention(t *testing.T) {
 func testContention(t *testing.T, personality string, how hwtest.Disturbance) {
 	const signatures = 300
 	r := hwtest.Start(t, hwtest.Config{Personalities: []string{personality}})
-	pinTries, pukTries := r.Card(0).Tries()
+	pinTries, pukTries := r.Tries(t, 0)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	conn := reader.New().Connect(r.Reader(0))

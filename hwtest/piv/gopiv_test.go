@@ -12,6 +12,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/go-piv/piv-go/v2/piv"
@@ -21,9 +22,7 @@ import (
 
 // go-piv on every YubiKey: it asks a card for its firmware first.
 func TestGoPIV(t *testing.T) {
-	for _, personality := range yubikeys {
-		t.Run(personality, func(t *testing.T) { testGoPIV(t, personality) })
-	}
+	hwtest.Each(t, hwtest.Destroys, yubikeys, testGoPIV)
 }
 
 func openGoPIV(t *testing.T, r *hwtest.Rig) *piv.YubiKey {
@@ -45,17 +44,16 @@ func mustHex(t testing.TB, text string) []byte {
 	return b
 }
 
-func testGoPIV(t *testing.T, personality string) {
-	r := hwtest.Start(t, hwtest.Config{Personalities: []string{personality}})
+func testGoPIV(t *testing.T, r *hwtest.Rig, personality string) {
 	yk := openGoPIV(t, r)
-	pinTries, pukTries := r.Card(0).Tries()
+	pinTries, pukTries := r.Tries(t, 0)
 	modern := personality == "yubikey-5.7"
 	ca := newAuthority(t)
 	key := mustHex(t, factoryKey)
 
 	serial, err := yk.Serial()
-	if err != nil || serial != r.Card(0).Serial() {
-		t.Errorf("serial number %d, %v; want %d", serial, err, r.Card(0).Serial())
+	if err != nil || fmt.Sprint(serial) != r.Serial(0) {
+		t.Errorf("serial number %d, %v; want %s", serial, err, r.Serial(0))
 	}
 	if n, err := yk.Retries(); err != nil || n != pinTries {
 		t.Errorf("%d tries, %v", n, err)

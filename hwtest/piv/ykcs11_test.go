@@ -17,15 +17,12 @@ const ykcs11Module = "/usr/lib/x86_64-linux-gnu/libykcs11.so.2"
 func TestYkcs11(t *testing.T) {
 	hwtest.Program(t, "pkcs11-tool", "opensc")
 	hwtest.Program(t, "ssh-keygen", "openssh-client")
-	for _, personality := range yubikeys {
-		t.Run(personality, func(t *testing.T) { testYkcs11(t, personality) })
-	}
+	hwtest.Each(t, hwtest.Destroys, yubikeys, testYkcs11)
 }
 
-func testYkcs11(t *testing.T, personality string) {
-	r := hwtest.Start(t, hwtest.Config{Personalities: []string{personality}})
+func testYkcs11(t *testing.T, r *hwtest.Rig, personality string) {
 	oldManagementKey(t, r, personality)
-	pinTries, pukTries := r.Card(0).Tries()
+	pinTries, pukTries := r.Tries(t, 0)
 	tool := pkcs11Tool(ykcs11Module)
 	r.File("message", message)
 

@@ -21,9 +21,7 @@ import (
 // called yubikey-4 here knows none.
 func TestYkman(t *testing.T) {
 	hwtest.Program(t, "ykman", "yubikey-manager")
-	for _, personality := range []string{"yubikey-5.7", "yubikey-5.4", "odd-policy"} {
-		t.Run(personality, func(t *testing.T) { testYkman(t, personality) })
-	}
+	hwtest.Each(t, hwtest.Destroys, without(yubikeys, "yubikey-4"), testYkman)
 }
 
 // A ykmanProcess is a Python that runs ykman's piv group as often as asked.
@@ -80,10 +78,9 @@ func (y *ykmanProcess) refused(args ...string) {
 	}
 }
 
-func testYkman(t *testing.T, personality string) {
-	r := hwtest.Start(t, hwtest.Config{Personalities: []string{personality}})
+func testYkman(t *testing.T, r *hwtest.Rig, personality string) {
 	y := startYkman(t, r)
-	pinTries, pukTries := r.Card(0).Tries()
+	pinTries, pukTries := r.Tries(t, 0)
 	ca := newAuthority(t)
 	m := []string{"-m", factoryKey}
 	run, refused := y.run, y.refused

@@ -358,3 +358,72 @@ func TestConnWithoutPcscd(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestDiagnose(t *testing.T) {
+	r := hwtest.Start(t, hwtest.Config{Personalities: []string{"yubikey-5.7", ""}})
+	look := func() map[string]reader.Finding {
+		t.Helper()
+		found := map[string]reader.Finding{}
+		for _, f := range reader.New().Diagnose(t.Context()) {
+			t.Logf("%-7s %s: %s %s", f.Verdict, f.Check, f.Detail, f.Fix)
+			found[f.Check] = f
+			if (f.Verdict == reader.Problem) != (f.Fix != "") {
+				t.Errorf("%+v", f)
+			}
+		}
+		return found
+	}
+	found := look()
+	if f := found["pcscd"]; f.Verdict != reader.OK || !strings.Contains(f.Detail, "/pcscd ") {
+		t.Errorf("%+v", f)
+	}
+	if f := found["reader "+r.Reader(0)]; f.Verdict != reader.OK || !strings.Contains(f.Detail, "T=1") {
+		t.Errorf("%+v", f)
+	}
+	if f := found["reader "+r.Reader(1)]; f.Verdict != reader.OK || !strings.Contains(f.Detail, "no card") {
+		t.Errorf("%+v", f)
+	}
+	r.StopPCSCD()
+	if f := look()["pcscd"]; f.Verdict != reader.Problem || f.Fix == "" {
+		t.Errorf("%+v", f)
+	}
+}
+
+// What the layers here add to an exchange, next to scard alone.
+func BenchmarkTransact(b *testing.B) {
+	r := hwtest.Start(b, hwtest.Config{})
+	random := []byte{0, 0xA4, 4, 0, 5, 0xA0, 0, 0, 3, 8}
+	b.Run("reader", func(b *testing.B) {
+		c := reader.New().Connect(r.Reader(0))
+		defer c.Close() //nolint:errcheck // always nil
+		ctx, cancel := context.WithCancel(b.Context())
+		defer cancel()
+		for b.Loop() {
+			if err := c.Transact(ctx, func(t apdu.Transaction) error { _, err := t.Transmit(random); return err }); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("scard", func(b *testing.B) {
+		pcsc, err := scard.EstablishContext()
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer pcsc.Release() //nolint:errcheck // at the end
+		c, err := pcsc.Connect(r.Reader(0), scard.ShareShared, scard.ProtocolAny)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for b.Loop() {
+			if err := c.BeginTransaction(); err != nil {
+				b.Fatal(err)
+			}
+			if _, err := c.Transmit(random); err != nil {
+				b.Fatal(err)
+			}
+			if err := c.EndTransaction(scard.LeaveCard); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

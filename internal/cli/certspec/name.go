@@ -79,7 +79,7 @@ func parseAttribute(s string) (pkix.AttributeTypeAndValue, error) {
 	}
 	a := pkix.AttributeTypeAndValue{Type: oid, Value: value}
 	if name == "C" && len(value) != 2 {
-		return a, fmt.Errorf("C is a country code of two letters, not %q", value)
+		return a, fmt.Errorf("country code (C) %q has not two letters", value)
 	}
 	if ia5[name] {
 		a.Value = asn1.RawValue{Tag: asn1.TagIA5String, Bytes: []byte(value)}

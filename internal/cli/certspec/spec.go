@@ -299,7 +299,7 @@ func alternativeNames(names []string) (pkix.Extension, error) {
 		kind, value, ok := strings.Cut(n, ":")
 		encode := generalNames[strings.ToLower(kind)]
 		if !ok || encode == nil {
-			return pkix.Extension{}, fmt.Errorf("alternative name %q does not begin with dns:, email:, ip:, uri: or upn:", n)
+			return pkix.Extension{}, fmt.Errorf("alternative name %q begins with none of dns:, email:, ip:, uri:, upn: as it should", n)
 		}
 		v, err := encode(value)
 		if err != nil {

@@ -41,18 +41,24 @@ type digest struct {
 
 var digests = []digest{
 	{
-		crypto.SHA256, asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1},
-		asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}, asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2},
+		crypto.SHA256,
+		asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1},
+		asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11},
+		asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2},
 		x509.SHA256WithRSA, x509.ECDSAWithSHA256,
 	},
 	{
-		crypto.SHA384, asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 2},
-		asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 12}, asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 3},
+		crypto.SHA384,
+		asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 2},
+		asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 12},
+		asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 3},
 		x509.SHA384WithRSA, x509.ECDSAWithSHA384,
 	},
 	{
-		crypto.SHA512, asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 3},
-		asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 13}, asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 4},
+		crypto.SHA512,
+		asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 3},
+		asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 13},
+		asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 4},
 		x509.SHA512WithRSA, x509.ECDSAWithSHA512,
 	},
 }

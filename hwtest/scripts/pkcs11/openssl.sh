@@ -1,0 +1,54 @@
+# OpenSSL by way of libengine-pkcs11-openssl: signatures, a certificate request,
+# and a TLS client whose key is on the card.
+. "$(dirname "$0")/common.sh"
+need openssl openssl
+need pkcs11-tool opensc
+engines=$(openssl version -e | cut -d'"' -f2)
+[ -e "$engines/pkcs11.so" ] || { echo "skipped: no engine, install libengine-pkcs11-openssl" >&2; exit 77; }
+PORT=${PORT:-4433}
+
+# The engine reads its module and the PIN from the configuration.
+(umask 077; cat >openssl.cnf) <<END
+openssl_conf = init
+[init]
+engines = engines
+[engines]
+pkcs11 = card
+[card]
+engine_id = pkcs11
+dynamic_path = $engines/pkcs11.so
+MODULE_PATH = $MODULE
+PIN = $PIN
+init = 0
+[req]
+distinguished_name = dn
+[dn]
+END
+export OPENSSL_CONF=$PWD/openssl.cnf
+key() { echo "pkcs11:id=%$1;type=private"; }
+
+for id in 01 03; do
+	OPENSSL_CONF=/dev/null public_key $id
+	OPENSSL_CONF=/dev/null certificate $id
+	openssl dgst -engine pkcs11 -keyform engine -sha256 -sign "$(key $id)" -out sig text
+	OPENSSL_CONF=/dev/null openssl dgst -sha256 -verify pub$id.pem -signature sig text
+	openssl req -engine pkcs11 -keyform engine -new -key "$(key $id)" -subj /CN=card -out request.pem
+	OPENSSL_CONF=/dev/null openssl req -verify -noout -in request.pem
+done
+openssl dgst -engine pkcs11 -keyform engine -sha384 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest -sign "$(key 01)" -out sig text
+OPENSSL_CONF=/dev/null openssl dgst -sha384 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest -verify pub01.pem -signature sig text
+openssl pkeyutl -encrypt -pubin -inkey pub01.pem -in text -out secret
+openssl pkeyutl -engine pkcs11 -keyform engine -decrypt -inkey "$(key 01)" -in secret | cmp - text
+
+# TLS: the server wants a client certificate and says whose it got.
+cat cert01.pem cert03.pem >clients.pem
+OPENSSL_CONF=/dev/null tls_server "$PORT" clients.pem
+for id in 01 03; do
+	for version in tls1_2 tls1_3; do
+		printf "$request" | openssl s_client -engine pkcs11 -quiet -connect 127.0.0.1:"$PORT" -CAfile server.pem -verify_return_error \
+			-cert cert$id.pem -keyform engine -key "$(key $id)" -$version >page 2>client.log || { cat client.log server.log; fail "$version with key $id"; }
+		named page cert$id.der || { cat page client.log server.log; fail "$version with key $id: the server saw no certificate"; }
+		echo "$version with key $id"
+	done
+done
+tls_server_ends
