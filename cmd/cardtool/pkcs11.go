@@ -48,9 +48,9 @@ func modulePath(named string) (string, error) {
 
 // An installReport is what install did, in JSON.
 type installReport struct {
-	Module string      `json:"module"`
-	File   string      `json:"file"` // p11-kit's module file
-	Use    [][2]string `json:"use"`  // program, line
+	Module string      `json:"module"`         // the module's file
+	File   string      `json:"file,omitempty"` // the file that p11-kit reads, if it was written
+	Use    [][2]string `json:"use"`            // programs, and the line for each
 }
 
 func (a *app) pkcs11InstallCommand() *cobra.Command {

@@ -78,11 +78,11 @@ func (a *app) moduleCommand(name, short string, run func(*moduleRun) error) *cob
 }
 
 type moduleReport struct {
-	Module       string `json:"module"`
-	Cryptoki     string `json:"cryptoki"`
-	Manufacturer string `json:"manufacturer"`
-	Description  string `json:"description"`
-	Version      string `json:"version"`
+	Module       string `json:"module"`       // the file
+	Cryptoki     string `json:"cryptoki"`     // version of the standard
+	Manufacturer string `json:"manufacturer"` // who made it
+	Description  string `json:"description"`  // what it is
+	Version      string `json:"version"`      // of the module
 }
 
 func (m *moduleRun) info() error {
@@ -105,15 +105,20 @@ func (m *moduleRun) info() error {
 
 func trim(s string) string { return strings.TrimRight(s, " \x00") }
 
-type moduleSlot struct {
-	Slot         uint     `json:"slot"`
-	Reader       string   `json:"reader"`
-	Token        string   `json:"token,omitempty"`
-	Manufacturer string   `json:"manufacturer,omitempty"`
-	Model        string   `json:"model,omitempty"`
-	Serial       string   `json:"serial,omitempty"`
-	Flags        []string `json:"flags,omitempty"`
-	Error        string   `json:"error,omitempty"`
+// A slotsReport is what a module has slots for, in JSON.
+type slotsReport struct {
+	Slots []tokenReport `json:"slots"` // with a token or without
+}
+
+type tokenReport struct {
+	Slot         uint     `json:"slot"`                   // the module's number
+	Reader       string   `json:"reader"`                 // the slot's description
+	Token        string   `json:"token,omitempty"`        // its label, if there is one
+	Manufacturer string   `json:"manufacturer,omitempty"` // of the token
+	Model        string   `json:"model,omitempty"`        // of the token
+	Serial       string   `json:"serial,omitempty"`       // of the token
+	Flags        []string `json:"flags,omitempty"`        // what a user wants to know of its PIN
+	Error        string   `json:"error,omitempty"`        // where the token does not answer
 }
 
 // tokenFlags are the flags of CK_TOKEN_INFO that people want to know.
@@ -135,10 +140,10 @@ func (m *moduleRun) slots() error {
 	if err != nil {
 		return err
 	}
-	reports := []moduleSlot{}
+	reports := []tokenReport{}
 	rows := [][]string{{"SLOT", "READER", "TOKEN", "FLAGS"}}
 	for _, id := range ids {
-		r := moduleSlot{Slot: id}
+		r := tokenReport{Slot: id}
 		slot, err := m.GetSlotInfo(id)
 		if err != nil {
 			return err
@@ -159,19 +164,24 @@ func (m *moduleRun) slots() error {
 		reports = append(reports, r)
 		rows = append(rows, []string{fmt.Sprint(r.Slot), r.Reader, r.Token + r.Error, strings.Join(r.Flags, ", ")})
 	}
-	return m.a.print(map[string]any{"slots": reports}, func(w io.Writer) { table(w, rows) })
+	return m.a.print(slotsReport{reports}, func(w io.Writer) { table(w, rows) })
 }
 
-type moduleObject struct {
-	Slot  uint   `json:"slot"`
-	Class string `json:"class"`
-	Type  string `json:"type,omitempty"`
-	ID    string `json:"id,omitempty"`
-	Label string `json:"label,omitempty"`
+// A tokenObjectsReport is what is on a module's tokens, in JSON.
+type tokenObjectsReport struct {
+	Objects []tokenObjectReport `json:"objects"` // that can be seen
+}
+
+type tokenObjectReport struct {
+	Slot  uint   `json:"slot"`            // where the token is
+	Class string `json:"class"`           // CKA_CLASS, by its name
+	Type  string `json:"type,omitempty"`  // of a key: CKA_KEY_TYPE
+	ID    string `json:"id,omitempty"`    // CKA_ID, in hex
+	Label string `json:"label,omitempty"` // CKA_LABEL
 }
 
 func (m *moduleRun) objects() error {
-	reports := []moduleObject{}
+	reports := []tokenObjectReport{}
 	rows := [][]string{{"SLOT", "CLASS", "TYPE", "ID", "LABEL"}}
 	err := m.tokens(func(slot uint, s pkcs11.SessionHandle) error {
 		all, err := m.find(s, nil)
@@ -179,7 +189,7 @@ func (m *moduleRun) objects() error {
 			return err
 		}
 		for _, o := range all {
-			r := moduleObject{Slot: slot, Label: string(m.value(s, o, ck.CKA_LABEL)), ID: hex.EncodeToString(m.value(s, o, ck.CKA_ID))}
+			r := tokenObjectReport{Slot: slot, Label: string(m.value(s, o, ck.CKA_LABEL)), ID: hex.EncodeToString(m.value(s, o, ck.CKA_ID))}
 			r.Class = strings.TrimPrefix(ck.ObjectClass(number(m.value(s, o, ck.CKA_CLASS))).String(), "CKO_")
 			if v := m.value(s, o, ck.CKA_KEY_TYPE); v != nil {
 				r.Type = strings.TrimPrefix(ck.KeyType(number(v)).String(), "CKK_")
@@ -192,7 +202,7 @@ func (m *moduleRun) objects() error {
 	if err != nil {
 		return err
 	}
-	return m.a.print(map[string]any{"objects": reports}, func(w io.Writer) { table(w, rows) })
+	return m.a.print(tokenObjectsReport{reports}, func(w io.Writer) { table(w, rows) })
 }
 
 // tokens runs f with a session for each token, logged in where a PIN is given.
@@ -249,12 +259,17 @@ func number(b []byte) (n uint) {
 	return n
 }
 
+// A mechanismsReport is what a module's tokens can do, in JSON.
+type mechanismsReport struct {
+	Mechanisms []mechanismReport `json:"mechanisms"` // of all slots
+}
+
 type mechanismReport struct {
-	Slot      uint     `json:"slot"`
-	Mechanism string   `json:"mechanism"`
-	Min       uint     `json:"min"`
-	Max       uint     `json:"max"`
-	Does      []string `json:"does"`
+	Slot      uint     `json:"slot"`      // where the token is
+	Mechanism string   `json:"mechanism"` // its name in the standard
+	Min       uint     `json:"min"`       // least size of a key, in the mechanism's unit
+	Max       uint     `json:"max"`       // greatest
+	Does      []string `json:"does"`      // what it is for
 }
 
 // does are the flags of CK_MECHANISM_INFO that say what a mechanism is for.
@@ -304,5 +319,5 @@ func (m *moduleRun) mechanisms() error {
 			rows = append(rows, []string{fmt.Sprint(id), r.Mechanism, fmt.Sprintf("%d-%d", r.Min, r.Max), strings.Join(r.Does, ", ")})
 		}
 	}
-	return m.a.print(map[string]any{"mechanisms": reports}, func(w io.Writer) { table(w, rows) })
+	return m.a.print(mechanismsReport{reports}, func(w io.Writer) { table(w, rows) })
 }

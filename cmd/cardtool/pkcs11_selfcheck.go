@@ -21,22 +21,27 @@ import (
 	"cardbridge/pkcs11/ck"
 )
 
-// A check is one thing a module is tested for.
-type check struct {
-	Slot   *uint  `json:"slot,omitempty"`
-	What   string `json:"what"`
-	Failed string `json:"failed,omitempty"`
+// A checksReport is what a module was tested for, in JSON.
+type checksReport struct {
+	Checks []checkReport `json:"checks"` // in the order of their making
+	Failed int           `json:"failed"` // how many failed
+}
+
+type checkReport struct {
+	Slot   *uint  `json:"slot,omitempty"`   // whose token was tested
+	What   string `json:"what"`             // what was tested
+	Failed string `json:"failed,omitempty"` // what was wrong
 }
 
 // tester collects checks.
 type tester struct {
 	*moduleRun
 	slot   *uint
-	checks []check
+	checks []checkReport
 }
 
 func (t *tester) note(what string, err error) {
-	c := check{Slot: t.slot, What: what}
+	c := checkReport{Slot: t.slot, What: what}
 	if err != nil {
 		c.Failed = err.Error()
 	}
@@ -90,7 +95,7 @@ func (m *moduleRun) test() error {
 		}
 		rows = append(rows, []string{where, c.What, result})
 	}
-	if err := m.a.print(map[string]any{"checks": t.checks, "failed": failed}, func(w io.Writer) { table(w, rows) }); err != nil {
+	if err := m.a.print(checksReport{t.checks, failed}, func(w io.Writer) { table(w, rows) }); err != nil {
 		return err
 	}
 	if failed > 0 {
