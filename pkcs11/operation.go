@@ -106,8 +106,8 @@ type operation struct {
 
 // A cardOperation is an operation on a card's key: it takes the PIN of a
 // context-specific login itself, because the PIN has to be verified in the
-// operation's own transaction. The card is asked now as well: a wrong PIN is
-// C_Login's to tell.
+// operation's own transaction. A PIN that is not the one the user logged in with
+// is checked now as well: a wrong PIN is C_Login's to tell.
 type cardOperation struct{ operation }
 
 // Authorize is C_Login with CKU_CONTEXT_SPECIFIC.
