@@ -255,7 +255,7 @@ func keyAlone(data []byte, pass string) (*Private, error) {
 		}
 		for _, bag := range bags {
 			if bag.ID.Equal(oidShroudedKey) {
-				key, err := encryptedPKCS8(bag.Value.FullBytes, func() ([]byte, error) { return []byte(pass), nil })
+				key, err := encryptedPKCS8(bag.Value.Bytes, func() ([]byte, error) { return []byte(pass), nil })
 				if err != nil {
 					return nil, err
 				}
@@ -269,7 +269,7 @@ func keyAlone(data []byte, pass string) (*Private, error) {
 // unmarshalData reads what is inside the octet string of a "data" content.
 func unmarshalData(c contentInfo, v any) error {
 	var inner []byte
-	if err := unmarshal(c.Content.FullBytes, &inner); err != nil {
+	if err := unmarshal(c.Content.Bytes, &inner); err != nil {
 		return err
 	}
 	return unmarshal(inner, v)
