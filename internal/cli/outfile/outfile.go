@@ -1,6 +1,7 @@
 // Package outfile writes files whole or not at all: what is written appears
 // under its name only when it is complete, and never replaces what is there
-// unless that is asked for.
+// unless that is asked for. What is no file - a device, a pipe - is written to
+// and never replaced.
 package outfile
 
 import (
@@ -11,11 +12,13 @@ import (
 	"path/filepath"
 )
 
-// A File is being written beside its final name.
+// A File is being written beside its final name, or is no file and written to
+// as it is.
 type File struct {
-	tmp   *os.File
-	path  string
-	force bool
+	tmp    *os.File
+	path   string
+	force  bool
+	direct bool // tmp is what path names
 }
 
 // Options of Create.
@@ -27,13 +30,33 @@ type Options struct {
 // Create begins to write path. A path that is taken is refused at once
 // (fs.ErrExist), before a key is used or made for it.
 func Create(path string, o Options) (*File, error) {
+	st, err := os.Stat(path)
+	switch {
+	case err != nil: // nothing there, or a link to nothing
+	case st.IsDir():
+		return nil, &fs.PathError{Op: "create", Path: path, Err: errDirectory}
+	case !st.Mode().IsRegular():
+		// /dev/null renamed over would be gone for everybody.
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return nil, err
+		}
+		return &File{tmp: f, path: path, direct: true}, nil
+	}
 	if !o.Force {
 		if err := Free(path); err != nil {
 			return nil, err
 		}
+	} else if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real // the file is replaced, not the link to it
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
+		// Not of interest under which name it would have been written.
+		var pe *fs.PathError
+		if errors.As(err, &pe) {
+			err = &fs.PathError{Op: "create", Path: path, Err: pe.Err}
+		}
 		return nil, err
 	}
 	mode := o.Mode
@@ -45,8 +68,10 @@ func Create(path string, o Options) (*File, error) {
 		os.Remove(tmp.Name())
 		return nil, err
 	}
-	return &File{tmp, path, o.Force}, nil
+	return &File{tmp: tmp, path: path, force: o.Force}, nil
 }
+
+var errDirectory = errors.New("is a directory")
 
 // Free is nil when nothing has the name path.
 func Free(path string) error {
@@ -63,6 +88,12 @@ func (f *File) Write(b []byte) (int, error) { return f.tmp.Write(b) }
 
 // Commit makes the file appear under its name.
 func (f *File) Commit() (err error) {
+	if f.direct {
+		if err := f.tmp.Close(); err != nil {
+			return fmt.Errorf("write %s: %w", f.path, err)
+		}
+		return nil
+	}
 	name := f.tmp.Name()
 	defer os.Remove(name)
 	if err := f.tmp.Sync(); err != nil {
@@ -90,5 +121,7 @@ func (f *File) Commit() (err error) {
 // Discard ends without a file. After Commit it does nothing.
 func (f *File) Discard() {
 	f.tmp.Close()
-	os.Remove(f.tmp.Name())
+	if !f.direct {
+		os.Remove(f.tmp.Name())
+	}
 }
