@@ -1,6 +1,7 @@
 # make build     build/cardtool and build/cardbridge-pkcs11.so
 # make demo      the main job, each step shown, on the software card
 # make test      everything CI runs
+# make bench     the APDUs that tasks cost, beside other programs'
 # make release   build/release: a tarball with man pages, completions and checksums
 
 GO ?= go
@@ -10,7 +11,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 GOFUMPT = mvdan.cc/gofumpt@v0.12.0
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build demo test check unit release clean
+.PHONY: build demo test check unit bench release clean
 
 build:
 	@scripts/deps build
@@ -39,6 +40,10 @@ check:
 
 unit:
 	$(GO) test -race -timeout 12m ./...
+
+bench:
+	@scripts/deps build test
+	$(GO) test -count=1 -v ./hwtest/bench/...
 
 release:
 	@scripts/deps build

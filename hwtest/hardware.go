@@ -63,6 +63,8 @@ func Each(t *testing.T, effect Effect, personalities []string, f func(t *testing
 				t.Fatalf("no reader has card %s, which HWTEST_SERIALS names", serial)
 			case !slices.Contains(personalities, c.like):
 				t.Skipf("the card is like a %s, and this test is for others", c.like)
+			case effect == Destroys && c.like == "nist":
+				t.Skip("this test begins with a reset, and the standard has none")
 			}
 			r := newRig(t)
 			r.real, r.serials = []string{c.reader}, []string{serial}

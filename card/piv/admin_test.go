@@ -437,3 +437,45 @@ func TestRetiredWithoutHistory(t *testing.T) {
 		}
 	})
 }
+
+// TestOddContent: one bad certificate, or a key of an unknown kind, does not
+// hide the others.
+func TestOddContent(t *testing.T) {
+	for _, name := range []string{"nist", "yubikey-4", softcard.DefaultPersonality} {
+		t.Run(name, func(t *testing.T) {
+			conn := newSoft(t, name)
+			c := admin(t, conn)
+			generate(t, c, "9a", card.P256)
+			generate(t, c, "9d", card.P256)
+			for what, object := range map[string][]byte{
+				"garbage": tlv(tagCertificate, []byte("no certificate")),
+				"no gzip": append(tlv(tagCertificate, []byte{0x1F, 0x8B, 1}), tlv(tagCertInfo, []byte{1})...),
+				"no TLV":  {0x70},
+			} {
+				ok(t, c.WriteObject(ctx, 0x5FC105, object))
+				keys, err := bare(t, conn).Keys(ctx)
+				if err != nil || len(keys) != 2 {
+					t.Fatalf("%s: %+v, %v", what, keys, err)
+				}
+				metadata := name == softcard.DefaultPersonality
+				if metadata != (keys[0].Algorithm == card.P256) || keys[1].Algorithm != card.P256 {
+					t.Errorf("%s: %+v", what, keys)
+				}
+				if metadata {
+					continue
+				}
+				_, err = bare(t, conn).PrivateKey(ctx, card.KeyInfo{Ref: "9a"}, UseOptions{PIN: sec(factoryPIN)}).Sign(nil, helloDigest[:], crypto.SHA256)
+				if !errors.Is(err, card.ErrUnsupported) {
+					t.Errorf("%s: %v", what, err)
+				}
+				// With its kind told it works.
+				_, err = bare(t, conn).PrivateKey(ctx, card.KeyInfo{Ref: "9a", Algorithm: card.P256}, UseOptions{PIN: sec(factoryPIN)}).Sign(nil, helloDigest[:], crypto.SHA256)
+				ok(t, err)
+			}
+			ok(t, c.WriteObject(ctx, 0x5FC105, tlv(tagCertInfo, []byte{0})))
+			if _, err := c.Certificate(ctx, "9a"); !errors.Is(err, card.ErrNotFound) {
+				t.Errorf("an object without a certificate: %v", err)
+			}
+		})
+	}
+}

@@ -101,12 +101,9 @@ type ManagementKeyInfo struct {
 func (c *Card) ManagementKey(ctx context.Context) (ManagementKeyInfo, error) {
 	return run(ctx, c, need{what: "look at the management key", again: true}, func(x *tx) (ManagementKeyInfo, error) {
 		var info ManagementKeyInfo
-		if err := x.tryMetadata(); err != nil {
-			return info, err
-		}
-		if x.hasMetadata() == yes {
+		if x.hasMetadata() != no {
 			k, err := x.adminMetadata()
-			if err != nil {
+			if err != nil && !errors.Is(err, errNoMetadata) {
 				return info, err
 			}
 			info.Algorithm, info.TouchPolicy, info.Default = k.row.algorithm, k.touch, k.Default
@@ -122,17 +119,40 @@ func (c *Card) ManagementKey(ctx context.Context) (ManagementKeyInfo, error) {
 	})
 }
 
-// adminData is what Yubico's tools noted, nil where they did not.
-func (x *tx) adminData() (*AdminData, error) {
+// adminData is what Yubico's tools noted, nil where they did not; read once an
+// epoch.
+func (x *tx) adminData() (*AdminData, error) { return x.readNotes(x.ours) }
+
+// readNotes believes that there are none where the card says so and believe
+// allows it.
+func (x *tx) readNotes(believe bool) (*AdminData, error) {
+	if x.c.content.notesRead {
+		return x.c.content.notes.clone(), nil
+	}
+	var notes *AdminData
 	v, err := x.object(TagAdminData)
 	switch {
 	case err == nil:
-		return decodeAdminData(v)
-	case x.ours && (errors.Is(err, card.ErrNotFound) || unsupported(err) || isStatus(err, apdu.ErrIncorrectData)):
-		return nil, nil
+		if notes, err = decodeAdminData(v); err != nil {
+			return nil, err
+		}
+	case believe && (errors.Is(err, card.ErrNotFound) || unsupported(err) || isStatus(err, apdu.ErrIncorrectData)):
+		if !x.ours {
+			return nil, nil
+		}
 	default:
 		return nil, err
 	}
+	x.c.content.notes, x.c.content.notesRead = notes, true
+	return notes.clone(), nil
+}
+
+func (a *AdminData) clone() *AdminData {
+	if a == nil {
+		return nil
+	}
+	b := *a
+	return &b
 }
 
 func isStatus(err error, s apdu.Status) bool {
@@ -291,7 +311,9 @@ func (c *Card) SetManagementKey(ctx context.Context, alg ManagementAlgorithm, ke
 }
 
 func (x *tx) changeAdminKey(row managementRow, key *secret.Secret, o ManagementKeyOptions) error {
-	notes, err := x.adminData()
+	// Of another applet's word that there are no notes nothing comes: the next
+	// command is only PIV's.
+	notes, err := x.readNotes(true)
 	if err != nil {
 		return err
 	}

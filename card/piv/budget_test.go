@@ -77,6 +77,60 @@ func TestBudgets(t *testing.T) {
 			_, err := c.Generate(ctx, "9a", GenerateOptions{Algorithm: card.P256})
 			ok(t, err)
 		}, "A4 F7 87 87 47"},
+		{"yubikey-5.7", "generate, management key looked at", true, func(t *testing.T, _ *softConn, c *Card) {
+			_, err := c.ManagementKey(ctx)
+			ok(t, err)
+			ok(t, c.LoginAdmin(ctx, sec(factoryAdmin)))
+			_, err = c.Generate(ctx, "9a", GenerateOptions{Algorithm: card.P256})
+			ok(t, err)
+		}, "A4 F7 CB 87 87 47"},
+		{"yubikey-5.7", "import", true, func(t *testing.T, _ *softConn, c *Card) {
+			ok(t, c.LoginAdmin(ctx, sec(factoryAdmin)))
+			_, err := c.Import(ctx, "83", importedKey(), ImportOptions{})
+			ok(t, err)
+		}, "A4 F7 87 87 FE"},
+		{"yubikey-5.7", "put certificate", true, func(t *testing.T, _ *softConn, c *Card) {
+			ok(t, c.LoginAdmin(ctx, sec(factoryAdmin)))
+			ok(t, c.PutCertificate(ctx, "83", secondCert(), PutCertificateOptions{}))
+		}, "A4 F7 87 87 DB"},
+		{"yubikey-5.7", "change PIN", true, func(t *testing.T, _ *softConn, c *Card) {
+			ok(t, c.ChangePIN(ctx, card.PIN, sec(factoryPIN), sec(factoryPIN), LoginOptions{}))
+		}, "A4 CB F7 24"},
+		{"nist", "change PIN", true, func(t *testing.T, _ *softConn, c *Card) {
+			ok(t, c.ChangePIN(ctx, card.PIN, sec(factoryPIN), sec(factoryPIN), LoginOptions{}))
+		}, "A4 CB 20 24"},
+		{"yubikey-5.7", "change PUK", true, func(t *testing.T, _ *softConn, c *Card) {
+			ok(t, c.ChangePIN(ctx, card.PUK, sec(factoryPUK), sec(factoryPUK), LoginOptions{}))
+		}, "A4 F7 24"},
+		{"yubikey-5.7", "unblock PIN", true, func(t *testing.T, _ *softConn, c *Card) {
+			ok(t, c.UnblockPIN(ctx, sec(factoryPUK), sec(factoryPIN), LoginOptions{}))
+		}, "A4 F7 2C"},
+		{"yubikey-5.7", "always sign, warm", true, func(t *testing.T, conn *softConn, c *Card) {
+			k, err := c.Key(ctx, "9c")
+			ok(t, err)
+			for range 2 {
+				conn.sent()
+				_, err = c.PrivateKey(ctx, k, UseOptions{PIN: sec(factoryPIN)}).Sign(nil, digest[:], crypto.SHA256)
+				ok(t, err)
+			}
+		}, "F7 20 87"},
+		{"nist", "always sign, warm", true, func(t *testing.T, conn *softConn, c *Card) {
+			k, err := c.Key(ctx, "9c")
+			ok(t, err)
+			for range 2 {
+				conn.sent()
+				_, err = c.PrivateKey(ctx, k, UseOptions{PIN: sec(factoryPIN)}).Sign(nil, digest[:], crypto.SHA256)
+				ok(t, err)
+			}
+		}, "CB 20 87"},
+		{"yubikey-5.7", "set management key", true, func(t *testing.T, _ *softConn, c *Card) {
+			ok(t, c.LoginAdmin(ctx, sec(factoryAdmin)))
+			ok(t, c.SetManagementKey(ctx, AES192, sec(factoryAdmin), ManagementKeyOptions{}))
+		}, "A4 F7 87 87 CB FF"},
+		{"yubikey-5.7", "random 32", true, func(t *testing.T, _ *softConn, c *Card) {
+			_, err := c.Random(ctx, 32)
+			ok(t, err)
+		}, "A4 F7 87 87"},
 		{"nist", "generate", true, func(t *testing.T, _ *softConn, c *Card) {
 			ok(t, c.LoginAdmin(ctx, sec(factoryAdmin)))
 			_, err := c.Generate(ctx, "9a", GenerateOptions{Algorithm: card.P256})
@@ -100,6 +154,7 @@ func TestBudgets(t *testing.T) {
 				c := admin(t, openSoft(t, path))
 				generate(t, c, "9a", card.P256)
 				generate(t, c, "9d", card.RSA2048)
+				generate(t, c, "9c", card.P256)
 			}
 			conn := openSoft(t, path)
 			conn.extended = tt.extended

@@ -88,6 +88,9 @@ func decodeCertificateObject(b []byte) (*CertificateObject, error) {
 	return o, nil
 }
 
+// errBadCertificate: the object is there, and what is in it is no certificate.
+var errBadCertificate = errors.New("no certificate that can be read")
+
 // certificate reads a slot's certificate, once an epoch.
 func (x *tx) certificate(s Slot) ([]byte, error) {
 	if der, ok := x.c.content.certificates[s.Ref]; ok {
@@ -98,11 +101,15 @@ func (x *tx) certificate(s Slot) ([]byte, error) {
 	}
 	v, err := x.object(s.Object)
 	if err == nil {
-		var o *CertificateObject
-		if o, err = decodeCertificateObject(v); err == nil {
+		o, derr := decodeCertificateObject(v)
+		switch {
+		case derr == nil:
 			x.c.content.setCertificate(s.Ref, o.DER)
 			return o.DER, nil
+		case !errors.Is(derr, card.ErrNotFound):
+			return nil, fmt.Errorf("%w in slot %s: %w", errBadCertificate, s.Ref, derr)
 		}
+		err = derr
 	}
 	if errors.Is(err, card.ErrNotFound) {
 		if x.ours {

@@ -7,6 +7,8 @@ type content struct {
 	keys         map[card.KeyRef]*card.KeyInfo // nil: known to be absent
 	certificates map[card.KeyRef][]byte        // nil: known to be absent
 	admin        *adminKeyInfo
+	notes        *AdminData // object 5FFF00, nil where there is none
+	notesRead    bool
 }
 
 func (c *content) setKey(ref card.KeyRef, k *card.KeyInfo) {
@@ -31,7 +33,7 @@ func (c *content) forgetObject(o Object) {
 		delete(c.keys, o.Slot)
 	}
 	if o.Tag == TagAdminData {
-		c.admin = nil
+		c.notesRead = false
 	}
 }
 

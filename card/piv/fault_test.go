@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 the padding that cards are still used with is tested
+
 package piv
 
 import (
@@ -120,10 +122,10 @@ func faultyOperations(oldCert []byte) []faultyOperation {
 			if err != nil {
 				return err
 			}
-			pub, isRSA := k.Public.(*rsa.PublicKey)
-			if !isRSA {
-				t.Fatalf("%T", k.Public)
+			if k.Algorithm == "" {
+				return card.ErrInvalidAnswer // garbage as a certificate
 			}
+			pub := k.Public.(*rsa.PublicKey)
 			ct, err := rsa.EncryptPKCS1v15(rand.Reader, pub, []byte("secret"))
 			ok(t, err)
 			pt, err := c.PrivateKey(ctx, k, UseOptions{}).Decrypt(nil, ct, nil)

@@ -35,7 +35,8 @@ var (
 // - where nothing tells of it: a key without a certificate can still be used
 // through a KeyInfo whose Algorithm is set.
 //
-// With a certificate alone, Origin and TouchPolicy are unknown and PINPolicy is
+// A key of a kind that is not known here, or whose certificate cannot be read,
+// has an empty Algorithm. With a certificate alone, Origin and TouchPolicy are unknown and PINPolicy is
 // the standard's default for the slot (SP 800-73-4 part 1, table 4b).
 func (c *Card) Key(ctx context.Context, ref card.KeyRef) (card.KeyInfo, error) {
 	s, err := slotOf(ref)
@@ -85,7 +86,7 @@ func (x *tx) key(s Slot) (card.KeyInfo, error) {
 	}
 	k, err := x.lookAt(s)
 	switch {
-	case err == nil:
+	case err == nil && k.Algorithm != "":
 		x.c.content.setKey(s.Ref, &k)
 	case errors.Is(err, card.ErrNotFound) && x.ours:
 		x.c.content.setKey(s.Ref, nil)
@@ -192,12 +193,7 @@ func (x *tx) metadataOf(s Slot) (card.KeyInfo, error) {
 	if !ok {
 		return card.KeyInfo{}, malformed("GET METADATA without an algorithm")
 	}
-	row, ok := x.row().algorithmOf(id)
-	if !ok {
-		return card.KeyInfo{}, fmt.Errorf("%w: key %s is of an algorithm (%02X) that this program does not know", card.ErrUnsupported, s.Ref, id)
-	}
 	k := s.info()
-	k.Algorithm = row.Algorithm
 	if p, ok := es.find(metaPolicy); ok && len(p) == 2 {
 		if policy, ok := pinPolicies[p[0]]; ok { // 0: the slot's default
 			k.PINPolicy = policy
@@ -210,6 +206,11 @@ func (x *tx) metadataOf(s Slot) (card.KeyInfo, error) {
 	if o, ok := es.byte(metaOrigin); ok {
 		k.Origin = origins[o]
 	}
+	row, ok := x.row().algorithmOf(id)
+	if !ok {
+		return k, nil // a key of a kind that is not known here
+	}
+	k.Algorithm = row.Algorithm
 	pub, ok := es.find(metaPublic)
 	if !ok {
 		return card.KeyInfo{}, malformed("GET METADATA without a public key")
@@ -220,15 +221,19 @@ func (x *tx) metadataOf(s Slot) (card.KeyInfo, error) {
 	return k, nil
 }
 
+// keyByCertificate: a certificate that cannot be read tells no more than that
+// there may be a key. One bad certificate does not hide the other keys.
 func (x *tx) keyByCertificate(s Slot) (card.KeyInfo, error) {
+	k := s.info()
 	der, err := x.certificate(s)
-	if err != nil {
+	switch {
+	case errors.Is(err, errBadCertificate):
+		return k, nil
+	case err != nil:
 		return card.KeyInfo{}, err
 	}
-	k := s.info()
-	k.Public, k.Algorithm, err = publicOfCertificate(der)
-	if err != nil {
-		return card.KeyInfo{}, fmt.Errorf("certificate of slot %s: %w", s.Ref, err)
+	if pub, algorithm, err := publicOfCertificate(der); err == nil {
+		k.Public, k.Algorithm = pub, algorithm
 	}
 	return k, nil
 }

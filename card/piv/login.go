@@ -21,7 +21,7 @@ import (
 // would spend the last try unasked (card.ErrLastTry). A wrong one is a
 // *card.WrongPIN with the tries left; *card.Blocked says that none is.
 func (c *Card) Login(ctx context.Context, pin *secret.Secret, o LoginOptions) error {
-	_, err := run(ctx, c, need{what: "verify the PIN"}, func(x *tx) (struct{}, error) {
+	_, err := run(ctx, c, need{what: "verify the PIN", again: true}, func(x *tx) (struct{}, error) {
 		// Before the PIN, so that VERIFY is the last command before the next
 		// operation's: keys with PIN policy "always" want that.
 		if _, err := x.serial(); err != nil {

@@ -136,7 +136,7 @@ func (c *Card) Raw(ctx context.Context, cmd apdu.Command) ([]byte, error) {
 		if err := x.proveGently(); err != nil {
 			return nil, err
 		}
-		b, err := x.send(cmd)
+		b, err := x.sendRaw(cmd)
 		c.facts, c.content, c.state = facts{}, content{}, state{}
 		clear(c.tries)
 		return b, err
@@ -173,6 +173,9 @@ func (c *Card) Reset(ctx context.Context) error {
 		if err == nil || !answered(err) {
 			c.refused.forget(card.PIN, card.PUK)
 			c.facts, c.state = facts{}, state{}
+			if c.owner.source != vendorSerial { // its name is lost with the CHUID
+				c.owner = fingerprint{}
+			}
 		}
 		return struct{}{}, x.written(err, "PIN and PUK are blocked, all else is as it was")
 	})
@@ -201,6 +204,7 @@ func (x *tx) block(name card.SecretName, cmd apdu.Command, size int) error {
 			return fmt.Errorf("%w; some tries of the %s are spent", err, name)
 		case status == apdu.ErrAuthMethodBlocked, counted && tries == 0:
 			return nil
+		case status == apdu.ErrWarningNoInformation: // wrong, and it does not count aloud
 		case !counted:
 			return fmt.Errorf("blocking the %s, which a reset takes: %w", name, err)
 		}

@@ -111,7 +111,7 @@ func unpadder(size int, random io.Reader, opts crypto.DecrypterOpts) (func([]byt
 	switch o := opts.(type) {
 	case nil:
 		return unpadPKCS1v15, nil
-	case *rsa.PKCS1v15DecryptOptions:
+	case *rsa.PKCS1v15DecryptOptions: //lint:ignore SA1019 what is enciphered this way is still to be read
 		if o.SessionKeyLen == 0 {
 			return unpadPKCS1v15, nil
 		}

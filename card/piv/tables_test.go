@@ -219,9 +219,16 @@ func vendorCommands(r CardRow) string {
 		has  bool
 		name string
 	}{
-		{r.HasVersion, "GET VERSION"}, {r.HasSerial, "GET SERIAL"}, {r.HasMetadata, "GET METADATA"}, {r.HasPolicies, "policies a key"},
-		{r.HasAttest, "ATTEST"}, {r.HasImport, "IMPORT"}, {r.HasSetAdmin, "SET MANAGEMENT KEY"}, {r.HasRetries, "SET PIN RETRIES"},
-		{r.HasReset, "RESET"}, {r.HasMove, "MOVE and DELETE KEY"},
+		{r.HasVersion, "GET VERSION"},
+		{r.HasSerial, "GET SERIAL"},
+		{r.HasMetadata, "GET METADATA"},
+		{r.HasPolicies, "policies a key"},
+		{r.HasAttest, "ATTEST"},
+		{r.HasImport, "IMPORT"},
+		{r.HasSetAdmin, "SET MANAGEMENT KEY"},
+		{r.HasRetries, "SET PIN RETRIES"},
+		{r.HasReset, "RESET"},
+		{r.HasMove, "MOVE and DELETE KEY"},
 	} {
 		if f.has {
 			all = append(all, f.name)

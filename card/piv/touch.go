@@ -56,7 +56,7 @@ func (x *tx) untouched(k card.KeyInfo, err error, start time.Time, allElse bool)
 // adminRefused gives the refusal of an authentication's last step its meaning.
 func (x *tx) adminRefused(k adminKeyInfo, err error, start time.Time) error {
 	if x.untouched(card.KeyInfo{TouchPolicy: k.touch}, err, start, false) {
-		return fmt.Errorf("%w: %w", errUntouched, err)
+		return fmt.Errorf("%w: %w", card.ErrTouchTimeout, err)
 	}
 	switch s, answered := apdu.StatusOf(err); {
 	case !answered, !x.ours && s == apdu.ErrInstruction, !x.ours && s == apdu.ErrClass:
@@ -65,6 +65,3 @@ func (x *tx) adminRefused(k adminKeyInfo, err error, start time.Time) error {
 		return &card.WrongPIN{Name: card.ManagementKey, Tries: -1, Err: err}
 	}
 }
-
-// errUntouched is card.ErrTouchTimeout.
-var errUntouched = card.ErrTouchTimeout

@@ -87,8 +87,17 @@ func (x *tx) prove() error {
 	return x.selectApplet()
 }
 
-// send sends one command to the applet.
+// send sends one command to the applet. What answers with data where there is
+// none to answer with is not the applet.
 func (x *tx) send(cmd apdu.Command) ([]byte, error) {
+	b, err := x.sendRaw(cmd)
+	if err == nil && cmd.Le == 0 && len(b) > 0 {
+		return nil, malformed("%d bytes as the answer to %s, which has none", len(b), apdu.Name(cmd.INS))
+	}
+	return b, err
+}
+
+func (x *tx) sendRaw(cmd apdu.Command) ([]byte, error) {
 	b, err := x.c.channel.Send(x.t, cmd)
 	if err == nil {
 		return b, nil

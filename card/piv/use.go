@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -88,6 +89,9 @@ func (k *privateKey) do(what string, prepare func(card.KeyInfo, AlgorithmRow) (j
 			}
 		}
 		row, ok := algorithmRow(info.Algorithm)
+		if info.Algorithm == "" {
+			return result{}, fmt.Errorf("%w: the card does not tell of what kind key %s is", card.ErrUnsupported, s.Ref)
+		}
 		if !ok {
 			return result{}, fmt.Errorf("%w: algorithm %q", card.ErrUnsupported, info.Algorithm)
 		}
@@ -134,7 +138,7 @@ func (x *tx) use(s Slot, info card.KeyInfo, row AlgorithmRow, j job) ([]byte, er
 	start := x.c.now()
 	b, err := x.sendTouched(info, cmd)
 	if err != nil {
-		return nil, x.useRefused(s, info, err, start)
+		return nil, x.useRefused(s, info, row, err, start)
 	}
 	es, err := inside(b, tagTemplate)
 	if err != nil {
@@ -207,8 +211,12 @@ func (k *privateKey) RSA(block []byte) ([]byte, error) {
 	})
 }
 
+// hashOnCard is PivApplet's algorithm number for P-256 with SHA-256 on the
+// card, which JavaCards without bare ECDSA have in its place.
+const hashOnCard = 0xF1
+
 // useRefused gives a status word its meaning.
-func (x *tx) useRefused(s Slot, info card.KeyInfo, err error, start time.Time) error {
+func (x *tx) useRefused(s Slot, info card.KeyInfo, row AlgorithmRow, err error, start time.Time) error {
 	status, answered := apdu.StatusOf(err)
 	if !answered {
 		return err
@@ -223,6 +231,8 @@ func (x *tx) useRefused(s Slot, info card.KeyInfo, err error, start time.Time) e
 		return fmt.Errorf("%w: %w", card.ErrLoginRequired, err)
 	case !x.ours:
 		return err
+	case row.Algorithm == card.P256 && slices.Contains(x.c.facts.template.algorithms, hashOnCard):
+		return fmt.Errorf("%w: this card's P-256 keys sign only what it hashes itself; they agree on secrets: %w", card.ErrUnsupported, err)
 	case status == apdu.ErrReferenceNotFound, status == apdu.ErrNotFound, status == apdu.ErrIncorrectP1P2, status == apdu.ErrIncorrectData && info.Public == nil:
 		return fmt.Errorf("%w: slot %s has no %s key: %w", card.ErrNotFound, s.Ref, info.Algorithm, err)
 	case status == apdu.ErrWrongLength:

@@ -211,10 +211,12 @@ taken. A certificate of another key is refused, where the card tells of its key.
 	return cmd
 }
 
-// fitting picks the certificate of the slot's key.
+// fitting picks the certificate of the slot's key. A card that does not tell
+// where its key came from knows it by the certificate that is to be replaced,
+// which may be of a former key: there is nothing to compare with then.
 func (c *pivCard) fitting(ctx context.Context, slot piv.Slot, certs []*x509.Certificate) (*x509.Certificate, error) {
 	info, err := c.Key(ctx, slot.Ref)
-	if errors.Is(err, card.ErrNotFound) || err == nil && info.Public == nil {
+	if errors.Is(err, card.ErrNotFound) || err == nil && (info.Public == nil || info.Origin == card.OriginUnknown) {
 		return certs[0], nil
 	}
 	if err != nil {

@@ -261,6 +261,9 @@ func reportStructs(t *testing.T) map[string][]field {
 				return true
 			}
 			for _, fl := range st.Fields.List {
+				if fl.Tag == nil {
+					continue
+				}
 				tag := regexp.MustCompile(`json:"([^,"]+)`).FindStringSubmatch(fl.Tag.Value)
 				out[spec.Name.Name] = append(out[spec.Name.Name], field{tag[1], kindText(fl.Type), strings.TrimSpace(fl.Comment.Text())})
 			}

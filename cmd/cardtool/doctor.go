@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -27,9 +29,9 @@ type doctorReport struct {
 }
 
 const (
-	stateOK      = "ok"
-	stateNote    = "note"
-	stateProblem = "problem"
+	stateOK      = string(reader.OK)
+	stateNote    = string(reader.Note)
+	stateProblem = string(reader.Problem)
 )
 
 func (r *doctorReport) add(check, state, detail, fix string) {
@@ -74,40 +76,40 @@ func (a *app) examine(ctx context.Context, r *doctorReport) error {
 	if err != nil {
 		return err
 	}
-	a.examineSystem(ctx, r)
+	if a.usesPCSC() {
+		for _, f := range reader.New().Diagnose(ctx) {
+			r.add(f.Check, string(f.Verdict), f.Detail, f.Fix)
+		}
+	}
 	states, err := h.Readers(ctx)
 	if err != nil {
-		r.add("readers", stateProblem, err.Error(), "")
-		return nil
-	}
-	if len(states) == 0 {
-		r.add("readers", stateProblem, "no reader is connected", "connect one; cardtool watch shows when it is seen")
+		if r.Problems == 0 {
+			r.add("readers", stateProblem, err.Error(), "")
+		}
 		return nil
 	}
 	for _, s := range states {
-		a.examineReader(ctx, r, h, s)
+		if s.Card && !s.Mute && !s.Exclusive {
+			a.examineCard(ctx, r, h, s.Reader)
+		}
+	}
+	if len(r.Findings) == 0 {
+		r.add("readers", stateProblem, "no reader is connected", "connect one; cardtool watch shows when it is seen")
 	}
 	return nil
 }
 
-func (a *app) examineReader(ctx context.Context, r *doctorReport, h *host.Host, s reader.State) {
-	check := "reader " + s.Reader
-	switch {
-	case s.Mute:
-		r.add(check, stateProblem, "its card does not answer to reset", "take the card out and put it in again, the contacts clean and on the right side")
-		return
-	case !s.Card:
-		r.add(check, stateNote, "no card in it", "")
-		return
-	case s.Exclusive:
-		r.add(check, stateProblem, "another program has the card for itself"+holders(), "end that program; if it is scdaemon: gpgconf --kill scdaemon")
-		return
-	case s.InUse:
-		r.add(check, stateOK, "a card, which other programs are connected to as well", "")
-	default:
-		r.add(check, stateOK, "a card", "")
-	}
-	c, err := a.connect(h, s.Reader)
+// usesPCSC tells whether the readers that are meant are PC/SC's at all.
+func (a *app) usesPCSC() bool {
+	env := host.FromEnvironment()
+	listed := env == "" || slices.Contains(strings.Split(env, ","), "pcsc")
+	return listed && !strings.HasPrefix(a.global.reader, "softcard:")
+}
+
+// examineCard asks a card who it is and what it tells of its secrets.
+func (a *app) examineCard(ctx context.Context, r *doctorReport, h *host.Host, name string) {
+	check := "card in " + name
+	c, err := a.connect(h, name)
 	if err != nil {
 		r.add(check, stateProblem, err.Error(), "")
 		return
@@ -120,13 +122,13 @@ func (a *app) examineReader(ctx context.Context, r *doctorReport, h *host.Host, 
 	case err != nil:
 		r.add(check, stateProblem, err.Error(), "")
 	default:
-		r.card("card "+identityText(card.Identity{Model: info.Model, Serial: info.Serial}), info)
+		r.card(check, info)
 	}
 }
 
 // card says what is wrong with a card that works.
 func (r *doctorReport) card(check string, info *infoReport) {
-	what := info.Applet
+	what := identityText(card.Identity{Model: info.Model, Serial: info.Serial}) + ", " + info.Applet
 	if info.Version != "" {
 		what += ", firmware " + info.Version
 	}
@@ -147,9 +149,3 @@ func (r *doctorReport) card(check string, info *infoReport) {
 		r.add(check, stateNote, "the management key is still the factory's", "cardtool admin-key change --generate --protect")
 	}
 }
-
-// holders names the programs that may hold a card, where the system tells.
-func holders() string { return "" }
-
-// examineSystem looks at the PC/SC service.
-func (a *app) examineSystem(_ context.Context, _ *doctorReport) {}

@@ -107,7 +107,7 @@ A key that is in the slot already is lost: that is asked about first.`,
 			if err != nil {
 				return err
 			}
-			o := piv.GenerateOptions{}
+			o := piv.GenerateOptions{AllowWeak: weak}
 			if o.Algorithm, err = parseAlgorithm(algorithm); err != nil {
 				return err
 			}

@@ -194,6 +194,8 @@ type attestationReport struct {
 	CSPN       bool     `json:"cspn"`
 	Algorithm  string   `json:"algorithm,omitempty"`
 	Chain      []string `json:"chain"` // certificates in PEM: the attestation first, the root last
+
+	proof string
 }
 
 func (a *app) keyAttestCommand() *cobra.Command {
@@ -275,6 +277,10 @@ func (a *app) attest(ctx context.Context, c *pivCard, slot piv.Slot, out *output
 			return hinted{signatureError{fmt.Errorf("attestation of slot %s: %w", slot.Ref, err)}, "--roots names other roots, --any-root takes the card's own"}
 		}
 		r.fill(at)
+		r.proof = "yes, verified to " + at.Chain[len(at.Chain)-1].Subject.String()
+		if trust.anyRoot {
+			r.proof = "so the card itself says; no maker vouches for that"
+		}
 	}
 	if out.w != nil {
 		n := min(len(r.Chain), 2)
@@ -309,18 +315,6 @@ func (r *attestationReport) human(w io.Writer) {
 	if !r.Verified {
 		return
 	}
-	facts(w, "Made on the card", "yes, verified to "+r.root(), "Slot", r.Slot, "Key", r.Algorithm, "PIN", r.PIN, "Touch", r.Touch,
+	facts(w, "Made on the card", r.proof, "Slot", r.Slot, "Key", r.Algorithm, "PIN", r.PIN, "Touch", r.Touch,
 		"Serial number", r.Serial, "Firmware", r.Version, "Form factor", r.FormFactor)
-}
-
-func (r *attestationReport) root() string {
-	block, _ := pem.Decode([]byte(r.Chain[len(r.Chain)-1]))
-	if block == nil {
-		return "?"
-	}
-	c, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		return "?"
-	}
-	return c.Subject.String()
 }

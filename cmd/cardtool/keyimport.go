@@ -37,7 +37,7 @@ A key that is in the slot already is lost: that is asked about first.`,
 			if err != nil {
 				return err
 			}
-			o := piv.ImportOptions{}
+			o := piv.ImportOptions{AllowWeak: weak}
 			if o.PINPolicy, o.TouchPolicy, err = policies.parse(); err != nil {
 				return err
 			}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+
+	"cardbridge/card/softcard"
 )
 
 // outputsEnv names a folder where every run of cardtool in these tests leaves
@@ -49,22 +51,36 @@ var testSecrets = []string{
 	"meet me at noon", // plaintext; see decrypt.txtar, which sends it to a file
 }
 
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "script", "", 50) }
+
+// TestSweep runs what every card must do on every kind of card.
+func TestSweep(t *testing.T) {
+	for _, p := range softcard.Personalities() {
+		t.Run(p.Name, func(t *testing.T) { runScripts(t, "sweep", p.Name, 30) })
+	}
+}
+
+// runScripts runs a folder of scripts; they record at least that many outputs.
+func runScripts(t *testing.T, folder, personality string, outputCount int) {
 	outputs := t.TempDir()
 	testscript.Run(t, testscript.Params{
-		Dir:                 filepath.Join("testdata", "script"),
-		Setup:               func(e *testscript.Env) error { return setup(e, outputs) },
+		Dir:                 filepath.Join("testdata", folder),
+		Setup:               func(e *testscript.Env) error { return setup(e, personality, outputs) },
 		Cmds:                scriptCommands,
+		Condition:           func(cond string) (bool, error) { return cond == personality, nil },
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 	})
 	// The scripts are parallel subtests: they are over when Cleanup runs.
-	t.Cleanup(func() { checkOutputs(t, outputs) })
+	t.Cleanup(func() { checkOutputs(t, outputs, outputCount) })
 }
 
 // setup gives each script a fresh software card and the factory secrets in files.
-func setup(e *testscript.Env, outputs string) error {
+func setup(e *testscript.Env, personality, outputs string) error {
+	if personality == "" {
+		personality = personalityOf(e)
+	}
 	e.Setenv(outputsEnv, outputs)
 	e.Setenv("CARDBRIDGE_READERS", "softcard:card.json")
 	e.Setenv("HOME", e.WorkDir)
@@ -77,7 +93,7 @@ func setup(e *testscript.Env, outputs string) error {
 			return err
 		}
 	}
-	cmd := exec.Command("cardtool", "softcard", "create", "card.json", "--personality", personalityOf(e))
+	cmd := exec.Command("cardtool", "softcard", "create", "card.json", "--personality", personality)
 	cmd.Dir, cmd.Env = e.WorkDir, e.Vars
 	cmd.Path = lookPath(e, "cardtool")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -166,9 +182,9 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 }
 
 // checkOutputs greps all that cardtool printed in the scripts.
-func checkOutputs(t *testing.T, dir string) {
+func checkOutputs(t *testing.T, dir string, atLeast int) {
 	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) < 50 {
+	if err != nil || len(entries) < atLeast {
 		t.Fatalf("only %d outputs were recorded: %v", len(entries), err)
 	}
 	for _, e := range entries {

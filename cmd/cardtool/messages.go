@@ -69,34 +69,32 @@ func facts(w io.Writer, pairs ...string) {
 	table(w, rows)
 }
 
-// A statusLine is what shows while the card works.
-type statusLine struct{ *tui.Status }
-
 // busy runs f while text and the time gone by show on a terminal.
 func (a *app) busy(text string, f func() error) error {
 	if a.global.quiet || a.global.json {
 		return f()
 	}
-	a.status = &statusLine{tui.Spin(a.stderr, text)}
+	status := tui.Spin(a.stderr, text)
+	a.status.Store(status)
 	defer func() {
-		a.status.Stop()
-		a.status = nil
+		a.status.Store(nil)
+		status.Stop()
 	}()
 	return f()
 }
 
-// touch is called while the card waits for a touch.
+// touch is called while the card waits for a touch, from any goroutine.
 func (a *app) touch(k card.KeyInfo) {
-	text := "Touch your key"
+	text := "touch your key"
 	if k.Ref != "" {
 		text += fmt.Sprintf(" (slot %s)", k.Ref)
 	}
-	if s := a.status; s != nil && tui.IsTerminal(a.stderr) {
-		s.Say(text)
+	if s := a.status.Load(); s != nil && tui.IsTerminal(a.stderr) {
+		s.Say(upperFirst(text))
 		return
 	}
 	// Not a matter of -q: without it the command seems to hang.
-	fmt.Fprintf(a.stderr, "cardtool: %s\n", strings.ToLower(text[:1])+text[1:])
+	fmt.Fprintf(a.stderr, "cardtool: %s\n", text)
 }
 
 // confirm asks before something is lost, unless --yes was given.

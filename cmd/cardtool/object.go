@@ -229,7 +229,14 @@ func fieldText(v reflect.Value) string {
 	case fmt.Stringer:
 		return x.String()
 	}
+	if v.Kind() == reflect.Array && v.Type().Elem().Kind() == reflect.Uint8 {
+		b := make([]byte, v.Len())
+		reflect.Copy(reflect.ValueOf(b), v)
+		return strings.ToUpper(hex.EncodeToString(b))
+	}
 	switch v.Kind() {
+	case reflect.Uint16, reflect.Uint32:
+		return fmt.Sprintf("%X (hex)", v.Uint())
 	case reflect.Bool:
 		if v.Bool() {
 			return "yes"

@@ -9,8 +9,11 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
+
+	"cardbridge/internal/cli/tui"
 )
 
 // An app is one run of cardtool.
@@ -25,8 +28,8 @@ type app struct {
 	closers []func()
 	started bool
 
-	attestationRoots []*x509.Certificate // of key attest
-	status           *statusLine
+	attestationRoots []*x509.Certificate        // of key attest
+	status           atomic.Pointer[tui.Status] // what shows while the card works
 }
 
 // globalFlags are taken by every command.

@@ -89,7 +89,10 @@ func (a *app) read(s *secretSource) (read *secret.Secret, err error) {
 		read, err = a.readNow(s)
 		return err
 	})
-	return read, err
+	if err != nil {
+		return nil, err
+	}
+	return read, nil
 }
 
 func (a *app) readNow(s *secretSource) (*secret.Secret, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"strconv"
 	"time"
@@ -44,7 +45,11 @@ Its keys lie in that file for everybody who can read it: it protects nothing.`,
 			if _, err := oneOf("personality", personality, personalityNames()); err != nil {
 				return err
 			}
-			if err := softcard.Create(argv[0], personality); err != nil {
+			err := softcard.Create(argv[0], personality)
+			if errors.Is(err, fs.ErrExist) {
+				return hinted{err, "choose another name"}
+			}
+			if err != nil {
 				return err
 			}
 			a.message("software card in %s, for tests only: whoever can read that file has its keys", argv[0])

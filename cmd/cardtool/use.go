@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -75,6 +76,8 @@ func (c *pivCard) keyFor(ctx context.Context, slot piv.Slot, use keyUse) (card.K
 // withKey runs op with a key of the card. With a PIN at hand that is one
 // transaction; op must not do more in it than use the key.
 func (c *pivCard) withKey(ctx context.Context, slot piv.Slot, use keyUse, doing string, op func(card.PrivateKey) error) error {
+	inner := op
+	op = func(key card.PrivateKey) error { return formerKey(inner(key), key.Info(), use) }
 	doing += " with slot " + string(slot.Ref)
 	if c.app.source(pinSecret).given() {
 		pin, err := c.app.secret(ctx, pinSecret, "")
@@ -124,4 +127,13 @@ func usePIN(info card.KeyInfo, pin *secret.Secret, spendLast bool) piv.UseOption
 		return piv.UseOptions{}
 	}
 	return piv.UseOptions{PIN: pin, SpendLastTry: spendLast}
+}
+
+// formerKey explains a signature that does not fit: on a card that knows its
+// key by a certificate, that may be of the key before.
+func formerKey(err error, info card.KeyInfo, use keyUse) error {
+	if !errors.Is(err, card.ErrInvalidAnswer) || info.Origin != card.OriginUnknown || use.public.Key != nil {
+		return err
+	}
+	return hinted{err, fmt.Sprintf("is the certificate in slot %[1]s of a key that was there before? cardtool cert delete %[1]s deletes it, --public-key gives the public half of the key that is there now", info.Ref)}
 }

@@ -86,6 +86,9 @@ func ReadCertificates(data []byte) ([]*x509.Certificate, error) {
 		if err != nil {
 			return nil, fmt.Errorf("not a certificate in PEM or DER: %w", err)
 		}
+		if len(c) == 0 {
+			return nil, errors.New("empty: no certificate in it")
+		}
 		return c, nil
 	}
 	var out []*x509.Certificate

@@ -9,112 +9,109 @@ import (
 	"testing"
 )
 
-// write writes text to path and says what came of it.
-func write(t *testing.T, path, text string, o Options) error {
-	t.Helper()
-	f, err := Create(path, o)
-	if err != nil {
-		return err
-	}
-	defer f.Discard()
-	if _, err := f.Write([]byte(text)); err != nil {
-		return err
-	}
-	return f.Commit()
-}
-
-func content(t *testing.T, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
-// only fails when anything but the named files is in dir: nothing temporary
-// may stay behind.
-func only(t *testing.T, dir string, names ...string) {
+func list(t *testing.T, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got []string
+	var names []string
 	for _, e := range entries {
-		got = append(got, e.Name())
+		names = append(names, e.Name())
 	}
-	if strings.Join(got, " ") != strings.Join(names, " ") {
-		t.Errorf("the directory has %q, not %q", got, names)
-	}
+	return names
 }
 
-func TestAFileAppearsWhole(t *testing.T) {
+func TestCommit(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "out")
 	f, err := Create(path, Options{Mode: 0o600})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.Write([]byte("half"))
+	f.Write([]byte("text"))
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the file is there before it is complete: %v", err)
+		t.Error("there before it is whole")
 	}
 	if err := f.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	if st, _ := os.Stat(path); content(t, path) != "half" || st.Mode().Perm() != 0o600 {
-		t.Errorf("%q, mode %v", content(t, path), st.Mode())
+	f.Discard()
+	b, err := os.ReadFile(path)
+	if err != nil || string(b) != "text" {
+		t.Errorf("%q, %v", b, err)
 	}
-	only(t, dir, "out")
+	if st, _ := os.Stat(path); st.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v", st.Mode())
+	}
+	if names := list(t, dir); len(names) != 1 {
+		t.Errorf("left behind: %v", names)
+	}
 }
 
-func TestDiscardLeavesNothing(t *testing.T) {
+func TestDiscard(t *testing.T) {
 	dir := t.TempDir()
 	f, err := Create(filepath.Join(dir, "out"), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.Write([]byte("x"))
+	f.Write([]byte("half"))
 	f.Discard()
-	only(t, dir)
+	if names := list(t, dir); len(names) != 0 {
+		t.Errorf("left behind: %v", names)
+	}
 }
 
-func TestWhatIsThereStays(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "out")
-	os.WriteFile(path, []byte("old"), 0o644)
-	if err := write(t, path, "new", Options{}); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("a file that is there: %v", err)
-	}
-	// One that came up while the new one was written stays, too.
-	late := filepath.Join(dir, "late")
-	f, err := Create(late, Options{})
+func TestNothingIsReplaced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out")
+	late, err := Create(path, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	os.WriteFile(late, []byte("old"), 0o644)
-	if err := f.Commit(); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("a file that came up: %v", err)
+	// Somebody else makes the file in the meantime.
+	if err := os.WriteFile(path, []byte("theirs"), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	if content(t, path) != "old" || content(t, late) != "old" {
-		t.Error("a file was replaced unasked")
+	late.Write([]byte("ours"))
+	if err := late.Commit(); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("commit: %v", err)
 	}
-	if err := write(t, path, "new", Options{Force: true}); err != nil || content(t, path) != "new" {
-		t.Errorf("with force: %v, %q", err, content(t, path))
+	if _, err := Create(path, Options{}); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("create: %v", err)
 	}
-	only(t, dir, "late", "out")
+	if b, _ := os.ReadFile(path); string(b) != "theirs" {
+		t.Errorf("%q", b)
+	}
+	f, err := Create(path, Options{Force: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Write([]byte("ours"))
+	if err := f.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if b, _ := os.ReadFile(path); string(b) != "ours" {
+		t.Errorf("with force: %q", b)
+	}
+	// A link to nowhere is a name that is taken.
+	link := path + ".link"
+	if err := os.Symlink("nowhere", link); err != nil {
+		t.Skip(err)
+	}
+	if _, err := Create(link, Options{}); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("create over a link: %v", err)
+	}
 }
 
 func TestADirectoryIsNoOutput(t *testing.T) {
 	dir := t.TempDir()
 	for _, force := range []bool{false, true} {
-		err := write(t, dir, "x", Options{Force: force})
+		_, err := Create(dir, Options{Force: force})
 		if err == nil || errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), "is a directory") {
 			t.Errorf("force %v: %v", force, err)
 		}
 	}
-	err := write(t, filepath.Join(dir, "no", "out"), "x", Options{})
+	_, err := Create(filepath.Join(dir, "no", "out"), Options{})
 	if err == nil || !strings.Contains(err.Error(), filepath.Join("no", "out")+": ") {
 		t.Errorf("a directory that is not there: %v", err)
 	}
