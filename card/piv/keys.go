@@ -55,8 +55,10 @@ func (c *Card) Key(ctx context.Context, ref card.KeyRef) (card.KeyInfo, error) {
 // keys without one those that the card attests to. Access condition: always.
 func (c *Card) Keys(ctx context.Context) ([]card.KeyInfo, error) {
 	return run(ctx, c, need{what: "look for keys", again: true}, func(x *tx) ([]card.KeyInfo, error) {
-		if err := x.tryMetadata(); err != nil {
-			return nil, err
+		if !x.row().HasMetadata { // where it has, each slot is asked for its own
+			if err := x.tryMetadata(); err != nil {
+				return nil, err
+			}
 		}
 		var all []card.KeyInfo
 		for _, s := range slotTable {

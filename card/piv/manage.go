@@ -151,9 +151,6 @@ func (c *Card) Raw(ctx context.Context, cmd apdu.Command) ([]byte, error) {
 // the first try leaves a card with a blocked PIN; Reset can be called again.
 func (c *Card) Reset(ctx context.Context) error {
 	_, err := run(ctx, c, need{what: "reset the card", spends: true}, func(x *tx) (struct{}, error) {
-		if err := x.selectApplet(); err != nil {
-			return struct{}{}, err
-		}
 		if !x.row().HasReset {
 			return struct{}{}, fmt.Errorf("%w: a factory reset is not part of the standard", card.ErrUnsupported)
 		}
