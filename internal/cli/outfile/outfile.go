@@ -52,11 +52,7 @@ func Create(path string, o Options) (*File, error) {
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
-<<<<<<< HEAD
-		// Not of interest under which name it would have been written.
-=======
 		// The temporary name means nothing to anybody.
->>>>>>> cardtool
 		var pe *fs.PathError
 		if errors.As(err, &pe) {
 			err = &fs.PathError{Op: "create", Path: path, Err: pe.Err}
