@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/youmark/pkcs8"
 	"golang.org/x/crypto/ssh"
 	"software.sslmate.com/src/go-pkcs12"
 )
@@ -109,16 +108,25 @@ func parsed(key any, err error) (crypto.PrivateKey, error) {
 }
 
 func encryptedPKCS8(der []byte, ask Passphrase) (crypto.PrivateKey, error) {
+	p, data, err := readPBE(der)
+	if err != nil {
+		return nil, err
+	}
 	pass, err := ask()
 	if err != nil {
 		return nil, err
 	}
-	plain, _, err := pkcs8.ParsePrivateKey(der, pass)
+	plain, err := p.open(data, pass)
 	if err != nil {
-		// The format has no check of its own: a wrong passphrase gives garbage.
-		return nil, fmt.Errorf("%w, or a form of encryption that is not known (%v)", ErrPassphrase, err)
+		return nil, err
 	}
-	return parsed(plain, nil)
+	defer clear(plain)
+	// Of wrong passphrases one in 256 leads to a padding that is right.
+	var inside asn1.RawValue
+	if rest, err := asn1.Unmarshal(plain, &inside); err != nil || len(rest) > 0 || inside.Tag != asn1.TagSequence {
+		return nil, ErrPassphrase
+	}
+	return parsed(x509.ParsePKCS8PrivateKey(plain))
 }
 
 func privateDER(data []byte, ask Passphrase) (*Private, error) {
@@ -206,8 +214,11 @@ func fromPKCS12(data []byte, ask Passphrase) (*Private, error) {
 }
 
 func wrapPKCS12(err error) error {
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case err.Error() == "pkcs12: certificate missing":
+		return errors.New("a PKCS #12 file without a certificate, which is not read here; openssl pkcs12 -nocerts takes the key out of it")
 	}
 	return fmt.Errorf("PKCS #12 file: %w", err)
 }
