@@ -2,7 +2,10 @@ module cardbridge
 
 go 1.26.0
 
-require github.com/go-piv/piv-go/v2 v2.6.0
+require (
+	github.com/go-piv/piv-go/v2 v2.6.0
+	github.com/miekg/pkcs11 v1.1.2
+)
 
 require golang.org/x/tools v0.26.0 // indirect
 

@@ -58,7 +58,7 @@ func secretLength(t Template, keyType ck.KeyType) (uint, error) {
 	case !ok:
 		return 0, ck.CKR_TEMPLATE_INCOMPLETE
 	case !kind.fits(n):
-		return 0, ck.CKR_KEY_SIZE_RANGE
+		return 0, ck.CKR_ATTRIBUTE_VALUE_INVALID
 	}
 	return n, nil
 }
@@ -77,7 +77,7 @@ func rsaBits(pub Template) (int, error) {
 		return 0, ck.CKR_ATTRIBUTE_VALUE_INVALID
 	}
 	if bits < minRSABits || bits > maxGeneratedRSA || bits%8 != 0 {
-		return 0, ck.CKR_KEY_SIZE_RANGE
+		return 0, ck.CKR_ATTRIBUTE_VALUE_INVALID
 	}
 	return int(bits), nil
 }

@@ -218,6 +218,9 @@ func (c Caller) repeat(times int, function string, args ...Arg) (Result, error) 
 	_, err := io.WriteString(a.commands, line+"\n")
 	a.mu.Unlock()
 	end := func(hang bool) (Result, error) {
+		a.mu.Lock()
+		delete(a.waiting, c.tid)
+		a.mu.Unlock()
 		return Result{}, &EndError{Call: describe(function, args), Hang: hang, State: a.cmd.ProcessState.String(), Stderr: a.stderr.String()}
 	}
 	if err != nil {

@@ -16,3 +16,10 @@ works PIN || fail "the old PIN does not work again"
 if works WRONG; then fail "a wrong PIN works"; fi
 p11 --list-token-slots | grep -q 'user PIN count low' || fail "the token does not say that a try is gone"
 works PIN || fail "the PIN does not work after a wrong one"
+
+# Blocked, and unblocked with the PUK.
+for _ in 1 2 3; do if works WRONG; then fail "a wrong PIN works"; fi; done
+p11 --list-token-slots | grep -q 'user PIN locked' || fail "the token does not say that the PIN is blocked"
+if works PIN; then fail "a blocked PIN works"; fi
+p11 --unlock-pin --puk env:PUK --new-pin env:PIN
+works PIN || fail "the PIN does not work after unblocking"
