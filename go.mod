@@ -24,5 +24,3 @@ require (
 	pgregory.net/rapid v1.3.0
 	software.sslmate.com/src/go-pkcs12 v0.7.4
 )
-
-require github.com/miekg/pkcs11 v1.1.2

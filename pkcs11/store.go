@@ -271,6 +271,7 @@ func (m *Module) erase(o *object) error {
 	}
 	erase, ok := map[ck.ObjectClass]func() error{
 		ck.CKO_PRIVATE_KEY: func() error { return admin.DeleteKey(t.ctx, o.slot.Ref) },
+		ck.CKO_PUBLIC_KEY:  func() error { return t.erasePublic(o.slot) },
 		ck.CKO_CERTIFICATE: func() error { return admin.DeleteCertificate(t.ctx, o.slot.Ref) },
 		ck.CKO_DATA:        func() error { return admin.DeleteData(t.ctx, o.data.Name) },
 	}[o.class]
@@ -291,11 +292,40 @@ func (m *Module) erase(o *object) error {
 		return err
 	}
 	if o.data == nil {
+		if o.class == ck.CKO_PRIVATE_KEY {
+			t.orphan(o.slot.Ref)
+		}
 		t.drop(o.slot.Ref)
 		return nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.objects, objectKey{class: ck.CKO_DATA, data: o.data.Name, private: o.data.Private})
+	return nil
+}
+
+// orphan lets the public half of a pair be destroyed whose private half was:
+// callers that made a pair destroy both, one after the other. The card has one
+// key, and alone its public half cannot be destroyed.
+func (t *token) orphan(ref card.KeyRef) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for k, o := range t.objects {
+		if k.ref == ref && k.class == ck.CKO_PUBLIC_KEY {
+			o.mu.Lock()
+			o.attrs[ck.CKA_DESTROYABLE] = yes
+			o.mu.Unlock()
+		}
+	}
+}
+
+// erasePublic finishes what orphan began.
+func (t *token) erasePublic(s KeySlot) error {
+	if err := t.read([]KeySlot{s}, nil); err != nil {
+		return err
+	}
+	if t.keyInfo(s.Ref) != nil {
+		return card.ErrUnsupported
+	}
 	return nil
 }

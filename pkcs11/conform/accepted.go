@@ -67,5 +67,6 @@ var Accepted = []Difference{
 	{"C_DecryptUpdate", codes(p11.CKR_OK), codes(p11.CKR_BUFFER_TOO_SMALL), "5.2", "with padding the last block is held back, so less room is needed", nil},
 	{"C_DecryptFinal", codes(p11.CKR_ENCRYPTED_DATA_LEN_RANGE), codes(p11.CKR_BUFFER_TOO_SMALL), "5.10.4", "there was no last block", nil},
 	{"C_Decrypt", codes(p11.CKR_ENCRYPTED_DATA_INVALID, p11.CKR_ENCRYPTED_DATA_LEN_RANGE), codes(p11.CKR_GENERAL_ERROR, p11.CKR_BUFFER_TOO_SMALL), "5.1.6", "what is wrong with the text is told", nil},
+	{"CKA_EXTRACTABLE", codes(p11.CKR_OK), codes(p11.CKR_ATTRIBUTE_READ_ONLY), "4.8", "an attribute that cannot be changed any more is not changed by the value it has", nil},
 	{"login", codes(p11.CKR_USER_ANOTHER_ALREADY_LOGGED_IN), codes(p11.CKR_SESSION_READ_ONLY_EXISTS), "5.1.7", "both apply, and any may be returned", nil},
 }

@@ -134,15 +134,18 @@ var walkAttributes = []struct {
 	{"CKA_SENSITIVE", p11.CKA_SENSITIVE}, {"CKA_ID", p11.CKA_ID}, {"CKA_SIGN", p11.CKA_SIGN}, {"unknown", 0x7ffffff3},
 }
 
-var walkChanges = [][]Attr{
-	{A(p11.CKA_LABEL, "changed")},
-	{A(p11.CKA_CLASS, uint(p11.CKO_DATA))},
-	{A(p11.CKA_TOKEN, true)},
-	{A(p11.CKA_PRIVATE, true)},
-	{A(0x7ffffff3, []byte{1})},
-	{A(p11.CKA_SENSITIVE, true)},
-	{A(p11.CKA_SENSITIVE, false)},
-	{A(p11.CKA_EXTRACTABLE, false)},
+var walkChanges = []struct {
+	name string
+	attr Attr
+}{
+	{"CKA_LABEL", A(p11.CKA_LABEL, "changed")},
+	{"CKA_CLASS", A(p11.CKA_CLASS, uint(p11.CKO_DATA))},
+	{"CKA_TOKEN", A(p11.CKA_TOKEN, true)},
+	{"CKA_PRIVATE", A(p11.CKA_PRIVATE, true)},
+	{"unknown", A(0x7ffffff3, []byte{1})},
+	{"CKA_SENSITIVE", A(p11.CKA_SENSITIVE, true)},
+	{"CKA_SENSITIVE", A(p11.CKA_SENSITIVE, false)},
+	{"CKA_EXTRACTABLE", A(p11.CKA_EXTRACTABLE, false)},
 }
 
 var walkSearches = [][]Attr{

@@ -57,7 +57,8 @@ var actions = []action{
 	}},
 	{"get", 12, walkGet},
 	{"set", 5, func(w *walker, s step) outcome {
-		return code(w.c.Set(w.session(s.a), w.walkObject(s.b), pick(walkChanges, s.c)...))
+		change := pick(walkChanges, s.c)
+		return outcome{w.c.Set(w.session(s.a), w.walkObject(s.b), change.attr), change.name}
 	}},
 	{"find init", 8, func(w *walker, s step) outcome {
 		return code(w.c.FindInit(w.session(s.a), pick(walkSearches, s.b)...))

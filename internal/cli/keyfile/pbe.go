@@ -1,298 +1,264 @@
 package keyfile
 
 import (
-	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/des"
 	"crypto/md5"
+	"crypto/pbkdf2"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
 	"fmt"
 	"hash"
-	"math/big"
 	"unicode/utf16"
 
-	"golang.org/x/crypto/pbkdf2"
 	"golang.org/x/crypto/scrypt"
 )
 
-// The ways in which PKCS #8 keys are encrypted: PBES2 of today, and the two
-// older families that files of people and programs still have. None is used
-// for writing.
-
-// A pbe is a kind of password-based encryption with its parameters read.
-type pbe struct {
-	derive func(pass []byte) ([]byte, error) // the key, and after it the IV where iv is nil
-	block  blockCipher
-	iv     []byte
+// encryptedKey is EncryptedPrivateKeyInfo (RFC 5958 section 3).
+type encryptedKey struct {
+	Algorithm pkix.AlgorithmIdentifier
+	Data      []byte
 }
 
-type blockCipher struct {
-	new  func(key []byte) (cipher.Block, error)
-	key  int // bytes
-	size int // of a block
-}
+// errBadForm is for encryption that is malformed or unknown, whatever the passphrase.
+var errBadForm = errors.New("encrypted private key")
 
-var (
-	desCipher       = blockCipher{des.NewCipher, 8, 8}
-	tripleDESCipher = blockCipher{des.NewTripleDESCipher, 24, 8}
-	// Two-key triple DES is three-key triple DES with K3 = K1.
-	twoKeyDESCipher = blockCipher{func(k []byte) (cipher.Block, error) {
-		k = append(bytes.Clone(k), k[:8]...)
-		defer clear(k)
-		return des.NewTripleDESCipher(k)
-	}, 16, 8}
-)
+// decryptPKCS8 undoes a passphrase's encryption: PBES2 and PBES1 of RFC 8018,
+// and PKCS #12's (RFC 7292 appendix C), which old files have.
+func decryptPKCS8(der, passphrase []byte) ([]byte, error) {
+	var k encryptedKey
+	if rest, err := asn1.Unmarshal(der, &k); err != nil || len(rest) > 0 {
+		return nil, fmt.Errorf("%w: malformed", errBadForm)
+	}
+	oid := k.Algorithm.Algorithm.String()
+	if oid == oidPBES2 {
+		return decryptPBES2(k, passphrase)
+	}
+	if scheme, ok := oldSchemes[oid]; ok {
+		return decryptOld(scheme, k, passphrase)
+	}
+	return nil, fmt.Errorf("%w: encryption %s is not known", errBadForm, oid)
+}
 
 const (
 	oidPBES2  = "1.2.840.113549.1.5.13"
 	oidPBKDF2 = "1.2.840.113549.1.5.12"
 	oidScrypt = "1.3.6.1.4.1.11591.4.11"
+
+	// What a file may make us spend: OpenSSL's defaults are 2,048 iterations and
+	// 16 MiB.
+	maxIterations = 10_000_000
+	maxScrypt     = 1 << 30
 )
 
-// oldSchemes are those of PBES1 (RFC 8018 appendix A.3) and PKCS #12 (RFC 7292
-// appendix C), by OID.
-var oldSchemes = map[string]struct {
-	block blockCipher
-	kdf   func(pass, salt []byte, iterations, size int) []byte
-}{
-	"1.2.840.113549.1.5.3":    {desCipher, pbkdf1(md5.New)},
-	"1.2.840.113549.1.5.10":   {desCipher, pbkdf1(sha1.New)},
-	"1.2.840.113549.1.12.1.3": {tripleDESCipher, pkcs12KDF},
-	"1.2.840.113549.1.12.1.4": {twoKeyDESCipher, pkcs12KDF},
-}
-
-// ciphers are those of PBES2, by OID (RFC 8018 appendix B.2).
-var ciphers = map[string]blockCipher{
-	"1.3.14.3.2.7":            desCipher,
-	"1.2.840.113549.3.7":      tripleDESCipher,
-	"2.16.840.1.101.3.4.1.2":  {aes.NewCipher, 16, 16},
-	"2.16.840.1.101.3.4.1.22": {aes.NewCipher, 24, 16},
-	"2.16.840.1.101.3.4.1.42": {aes.NewCipher, 32, 16},
-}
-
-// prfs are PBKDF2's, by OID (RFC 8018 appendix B.1); without one it is SHA-1.
+// prfs are the hashes of PBKDF2's HMAC.
 var prfs = map[string]func() hash.Hash{
-	"":                    sha1.New,
 	"1.2.840.113549.2.7":  sha1.New,
 	"1.2.840.113549.2.8":  sha256.New224,
 	"1.2.840.113549.2.9":  sha256.New,
 	"1.2.840.113549.2.10": sha512.New384,
 	"1.2.840.113549.2.11": sha512.New,
-	"1.2.840.113549.2.12": sha512.New512_224,
-	"1.2.840.113549.2.13": sha512.New512_256,
 }
 
-// What a file may make this computer do: seconds of work and 256 MiB.
-const (
-	maxIterations   = 20_000_000
-	maxScryptMemory = 256 << 20
-)
-
-type algorithm struct {
-	OID    asn1.ObjectIdentifier
-	Params asn1.RawValue `asn1:"optional"`
+// A blockCipher is a cipher in CBC mode.
+type blockCipher struct {
+	key int
+	new func(key []byte) (cipher.Block, error)
 }
 
-var errMalformedEncryption = errors.New("malformed encrypted private key")
-
-func unknownEncryption(oid asn1.ObjectIdentifier) error {
-	return fmt.Errorf("encrypted in a way (%v) that is not known here", oid)
+var ciphers = map[string]blockCipher{
+	"2.16.840.1.101.3.4.1.2":  {16, aes.NewCipher},
+	"2.16.840.1.101.3.4.1.22": {24, aes.NewCipher},
+	"2.16.840.1.101.3.4.1.42": {32, aes.NewCipher},
+	"1.2.840.113549.3.7":      {24, des.NewTripleDESCipher},
 }
 
-// readPBE reads an EncryptedPrivateKeyInfo (RFC 5208 section 6).
-func readPBE(der []byte) (*pbe, []byte, error) {
-	var info struct {
-		Algorithm algorithm
-		Data      []byte
+func decryptPBES2(k encryptedKey, passphrase []byte) ([]byte, error) {
+	var p struct{ KDF, Cipher pkix.AlgorithmIdentifier }
+	if rest, err := asn1.Unmarshal(k.Algorithm.Parameters.FullBytes, &p); err != nil || len(rest) > 0 {
+		return nil, fmt.Errorf("%w: malformed PBES2", errBadForm)
 	}
-	if rest, err := asn1.Unmarshal(der, &info); err != nil || len(rest) > 0 {
-		return nil, nil, errMalformedEncryption
-	}
-	p, err := newPBE(info.Algorithm)
-	return p, info.Data, err
-}
-
-func newPBE(alg algorithm) (*pbe, error) {
-	if alg.OID.String() == oidPBES2 {
-		return newPBES2(alg.Params.FullBytes)
-	}
-	scheme, ok := oldSchemes[alg.OID.String()]
+	c, ok := ciphers[p.Cipher.Algorithm.String()]
 	if !ok {
-		return nil, unknownEncryption(alg.OID)
+		return nil, fmt.Errorf("%w: cipher %v is not known", errBadForm, p.Cipher.Algorithm)
 	}
-	var params struct {
-		Salt       []byte
-		Iterations int
+	var iv []byte
+	if _, err := asn1.Unmarshal(p.Cipher.Parameters.FullBytes, &iv); err != nil {
+		return nil, fmt.Errorf("%w: malformed PBES2", errBadForm)
 	}
-	if _, err := asn1.Unmarshal(alg.Params.FullBytes, &params); err != nil || params.Iterations < 1 || params.Iterations > maxIterations {
-		return nil, errMalformedEncryption
-	}
-	return &pbe{block: scheme.block, derive: func(pass []byte) ([]byte, error) {
-		return scheme.kdf(pass, params.Salt, params.Iterations, scheme.block.key+scheme.block.size), nil
-	}}, nil
-}
-
-func newPBES2(der []byte) (*pbe, error) {
-	var params struct{ KDF, Cipher algorithm }
-	if _, err := asn1.Unmarshal(der, &params); err != nil {
-		return nil, errMalformedEncryption
-	}
-	block, ok := ciphers[params.Cipher.OID.String()]
-	if !ok {
-		return nil, unknownEncryption(params.Cipher.OID)
-	}
-	p := &pbe{block: block}
-	if _, err := asn1.Unmarshal(params.Cipher.Params.FullBytes, &p.iv); err != nil || len(p.iv) != block.size {
-		return nil, errMalformedEncryption
-	}
-	var err error
-	switch params.KDF.OID.String() {
-	case oidPBKDF2:
-		p.derive, err = readPBKDF2(params.KDF.Params.FullBytes, block.key)
-	case oidScrypt:
-		p.derive, err = readScrypt(params.KDF.Params.FullBytes, block.key)
-	default:
-		err = unknownEncryption(params.KDF.OID)
-	}
-	return p, err
-}
-
-func readPBKDF2(der []byte, size int) (func([]byte) ([]byte, error), error) {
-	var p struct {
-		Salt       []byte
-		Iterations int
-		KeyLength  int       `asn1:"optional"`
-		PRF        algorithm `asn1:"optional"`
-	}
-	if _, err := asn1.Unmarshal(der, &p); err != nil || p.Iterations < 1 || p.Iterations > maxIterations {
-		return nil, errMalformedEncryption
-	}
-	prf, ok := prfs[p.PRF.OID.String()]
-	if !ok {
-		return nil, unknownEncryption(p.PRF.OID)
-	}
-	return func(pass []byte) ([]byte, error) {
-		return pbkdf2.Key(pass, p.Salt, p.Iterations, size, prf), nil
-	}, nil
-}
-
-// readScrypt reads RFC 7914 section 7's parameters.
-func readScrypt(der []byte, size int) (func([]byte) ([]byte, error), error) {
-	var p struct {
-		Salt      []byte
-		N, R, P   int
-		KeyLength int `asn1:"optional"`
-	}
-	if _, err := asn1.Unmarshal(der, &p); err != nil || p.N < 2 || p.R < 1 || p.P < 1 {
-		return nil, errMalformedEncryption
-	}
-	if p.N > maxScryptMemory/128/p.R || p.P > 16 {
-		return nil, errors.New("encrypted so that opening it takes more memory than is sensible")
-	}
-	return func(pass []byte) ([]byte, error) { return scrypt.Key(pass, p.Salt, p.N, p.R, p.P, size) }, nil
-}
-
-// open decrypts. The formats have no check but the padding and what is
-// inside: both tell of a wrong passphrase.
-func (p *pbe) open(data, pass []byte) ([]byte, error) {
-	key, err := p.derive(pass)
+	key, err := deriveKey(p.KDF, passphrase, c.key)
 	if err != nil {
 		return nil, err
 	}
 	defer clear(key)
-	iv := p.iv
-	if iv == nil {
-		iv = key[p.block.key:]
+	return c.decrypt(key, iv, k.Data)
+}
+
+func deriveKey(kdf pkix.AlgorithmIdentifier, passphrase []byte, length int) ([]byte, error) {
+	switch kdf.Algorithm.String() {
+	case oidPBKDF2:
+		var p struct {
+			Salt       []byte
+			Iterations int
+			Length     int                      `asn1:"optional"`
+			PRF        pkix.AlgorithmIdentifier `asn1:"optional"`
+		}
+		if _, err := asn1.Unmarshal(kdf.Parameters.FullBytes, &p); err != nil || p.Iterations < 1 || p.Iterations > maxIterations {
+			return nil, fmt.Errorf("%w: malformed PBKDF2", errBadForm)
+		}
+		prf := sha1.New
+		if p.PRF.Algorithm != nil {
+			if prf = prfs[p.PRF.Algorithm.String()]; prf == nil {
+				return nil, fmt.Errorf("%w: PBKDF2 with %v is not known", errBadForm, p.PRF.Algorithm)
+			}
+		}
+		return pbkdf2.Key(prf, string(passphrase), p.Salt, p.Iterations, length)
+	case oidScrypt:
+		var p struct {
+			Salt    []byte
+			N, R, P int
+			Length  int `asn1:"optional"`
+		}
+		if _, err := asn1.Unmarshal(kdf.Parameters.FullBytes, &p); err != nil || p.N < 2 || p.R < 1 || p.P < 1 || p.P > 64 ||
+			p.N > maxScrypt || p.R > 1024 || 128*p.N > maxScrypt/p.R {
+			return nil, fmt.Errorf("%w: malformed scrypt", errBadForm)
+		}
+		return scrypt.Key(passphrase, p.Salt, p.N, p.R, p.P, length)
 	}
-	block, err := p.block.new(key[:p.block.key])
+	return nil, fmt.Errorf("%w: key derivation %v is not known", errBadForm, kdf.Algorithm)
+}
+
+// decrypt undoes CBC and its padding. A wrong passphrase shows as a wrong
+// padding, or else as a key that makes no sense.
+func (c blockCipher) decrypt(key, iv, data []byte) ([]byte, error) {
+	block, err := c.new(key)
 	if err != nil {
 		return nil, err
 	}
-	if len(data) == 0 || len(data)%p.block.size != 0 {
-		return nil, errMalformedEncryption
+	n := block.BlockSize()
+	if len(iv) != n || len(data) == 0 || len(data)%n != 0 {
+		return nil, fmt.Errorf("%w: malformed", errBadForm)
 	}
-	plain := make([]byte, len(data))
-	cipher.NewCBCDecrypter(block, iv).CryptBlocks(plain, data)
-	n := int(plain[len(plain)-1])
-	if n == 0 || n > p.block.size || !bytes.Equal(plain[len(plain)-n:], bytes.Repeat([]byte{byte(n)}, n)) {
-		clear(plain)
+	out := make([]byte, len(data))
+	cipher.NewCBCDecrypter(block, iv).CryptBlocks(out, data)
+	pad := int(out[len(out)-1])
+	if pad < 1 || pad > n {
 		return nil, ErrPassphrase
 	}
-	return plain[:len(plain)-n], nil
+	for _, b := range out[len(out)-pad:] {
+		if int(b) != pad {
+			return nil, ErrPassphrase
+		}
+	}
+	return out[:len(out)-pad], nil
+}
+
+// An oldScheme makes key and IV of a passphrase, salt and count.
+type oldScheme struct {
+	hash   func() hash.Hash
+	pkcs12 bool // PKCS #12's derivation rather than PBKDF1
+	key    int
+	cipher func(key []byte) (cipher.Block, error)
+}
+
+// oldSchemes are those that OpenSSL still writes when told to (pkcs8 -v1), but
+// for RC2's.
+var oldSchemes = map[string]oldScheme{
+	"1.2.840.113549.1.5.3":    {md5.New, false, 8, des.NewCipher},
+	"1.2.840.113549.1.5.10":   {sha1.New, false, 8, des.NewCipher},
+	"1.2.840.113549.1.12.1.3": {sha1.New, true, 24, des.NewTripleDESCipher},
+	"1.2.840.113549.1.12.1.4": {sha1.New, true, 16, twoKeyTripleDES},
+}
+
+func twoKeyTripleDES(key []byte) (cipher.Block, error) {
+	full := append(append([]byte(nil), key...), key[:8]...)
+	defer clear(full)
+	return des.NewTripleDESCipher(full)
+}
+
+func decryptOld(s oldScheme, k encryptedKey, passphrase []byte) ([]byte, error) {
+	var p struct {
+		Salt       []byte
+		Iterations int
+	}
+	if _, err := asn1.Unmarshal(k.Algorithm.Parameters.FullBytes, &p); err != nil || p.Iterations < 1 || p.Iterations > maxIterations || len(p.Salt) == 0 {
+		return nil, fmt.Errorf("%w: malformed", errBadForm)
+	}
+	var key, iv []byte
+	if s.pkcs12 {
+		key = pkcs12Derive(s.hash, 1, passphrase, p.Salt, p.Iterations, s.key)
+		iv = pkcs12Derive(s.hash, 2, passphrase, p.Salt, p.Iterations, 8)
+	} else {
+		both := pbkdf1(s.hash, passphrase, p.Salt, p.Iterations)
+		key, iv = both[:8], both[8:16]
+	}
+	defer clear(key)
+	return blockCipher{s.key, s.cipher}.decrypt(key, iv, k.Data)
 }
 
 // pbkdf1 is RFC 8018 section 5.1.
-func pbkdf1(h func() hash.Hash) func(pass, salt []byte, iterations, size int) []byte {
-	return func(pass, salt []byte, iterations, size int) []byte {
-		d := h()
-		d.Write(pass)
-		d.Write(salt)
-		t := d.Sum(nil)
-		for range iterations - 1 {
-			d.Reset()
-			d.Write(t)
-			t = d.Sum(t[:0])
-		}
-		return t[:size]
+func pbkdf1(newHash func() hash.Hash, passphrase, salt []byte, iterations int) []byte {
+	h := newHash()
+	h.Write(passphrase)
+	h.Write(salt)
+	out := h.Sum(nil)
+	for range iterations - 1 {
+		h.Reset()
+		h.Write(out)
+		out = h.Sum(out[:0])
 	}
+	return out
 }
 
-// pkcs12KDF is RFC 7292 appendix B.2 with SHA-1: the key (ID 1), then the IV
-// (ID 2), which is always eight bytes of the size.
-func pkcs12KDF(pass, salt []byte, iterations, size int) []byte {
-	const ivSize = 8
-	password := bmpString(pass)
-	defer clear(password)
-	return append(pkcs12Derive(1, password, salt, iterations, size-ivSize), pkcs12Derive(2, password, salt, iterations, ivSize)...)
-}
-
-// bmpString is UTF-16 with a zero at its end, as RFC 7292 appendix B.1 wants it.
-func bmpString(pass []byte) []byte {
-	var out []byte
-	for _, u := range utf16.Encode([]rune(string(pass))) {
-		out = append(out, byte(u>>8), byte(u))
+// pkcs12Derive is RFC 7292 appendix B.2, for hashes with blocks of 64 bytes; id
+// is 1 for a key and 2 for an IV.
+func pkcs12Derive(newHash func() hash.Hash, id byte, passphrase, salt []byte, iterations, length int) []byte {
+	const v = 64
+	var bmp []byte
+	for _, u := range utf16.Encode([]rune(string(passphrase))) {
+		bmp = append(bmp, byte(u>>8), byte(u))
 	}
-	return append(out, 0, 0)
-}
-
-func pkcs12Derive(id byte, pass, salt []byte, iterations, size int) []byte {
-	const v = sha1.BlockSize
-	d := bytes.Repeat([]byte{id}, v)
-	in := append(fill(salt, v), fill(pass, v)...)
-	defer clear(in)
-	var out []byte
-	for len(out) < size {
-		a := sha1.Sum(append(bytes.Clone(d), in...))
-		for range iterations - 1 {
-			a = sha1.Sum(a[:])
+	bmp = append(bmp, 0, 0)
+	defer clear(bmp)
+	fill := func(b []byte) []byte {
+		out := make([]byte, (len(b)+v-1)/v*v)
+		for i := range out {
+			out[i] = b[i%len(b)]
 		}
-		out = append(out, a[:]...)
-		b := new(big.Int).SetBytes(fill(a[:], v)[:v])
-		b.Add(b, big.NewInt(1))
-		for at := 0; at < len(in); at += v {
-			part := new(big.Int).SetBytes(in[at : at+v])
-			part.Add(part, b)
-			sum := part.Bytes()
-			if len(sum) > v {
-				sum = sum[len(sum)-v:]
+		return out
+	}
+	d := make([]byte, v)
+	for i := range d {
+		d[i] = id
+	}
+	input := append(fill(salt), fill(bmp)...)
+	defer clear(input)
+	var out []byte
+	for len(out) < length {
+		h := newHash()
+		h.Write(d)
+		h.Write(input)
+		a := h.Sum(nil)
+		for range iterations - 1 {
+			h.Reset()
+			h.Write(a)
+			a = h.Sum(a[:0])
+		}
+		out = append(out, a...)
+		// Each block of the input grows by the hash, repeated, and one.
+		for j := 0; j < len(input); j += v {
+			carry := 1
+			for i := v - 1; i >= 0; i-- {
+				carry += int(input[j+i]) + int(a[i%len(a)])
+				input[j+i] = byte(carry)
+				carry >>= 8
 			}
-			clear(in[at : at+v])
-			copy(in[at+v-len(sum):at+v], sum)
 		}
 	}
-	return out[:size]
-}
-
-// fill repeats b up to a multiple of v.
-func fill(b []byte, v int) []byte {
-	if len(b) == 0 {
-		return nil
-	}
-	n := (len(b) + v - 1) / v * v
-	return bytes.Repeat(b, n/len(b)+1)[:n]
+	return out[:length]
 }

@@ -1,7 +1,6 @@
 // Package outfile writes files whole or not at all: what is written appears
 // under its name only when it is complete, and never replaces what is there
-// unless that is asked for. What is no file - a device, a pipe - is written to
-// and never replaced.
+// unless that is asked for.
 package outfile
 
 import (
@@ -12,13 +11,12 @@ import (
 	"path/filepath"
 )
 
-// A File is being written beside its final name, or is no file and written to
-// as it is.
+// A File is being written beside its final name.
 type File struct {
 	tmp    *os.File
 	path   string
 	force  bool
-	direct bool // tmp is what path names
+	direct bool // tmp is no file: it is written to as it is
 }
 
 // Options of Create.
@@ -28,27 +26,30 @@ type Options struct {
 }
 
 // Create begins to write path. A path that is taken is refused at once
-// (fs.ErrExist), before a key is used or made for it.
+// (fs.ErrExist), before a key is used or made for it. A link leads to the file that
+// it points to; what is no file at all - a device, a pipe - is written to as it
+// is, and never replaced.
 func Create(path string, o Options) (*File, error) {
 	st, err := os.Stat(path)
 	switch {
-	case err != nil: // nothing there, or a link to nothing
-	case st.IsDir():
-		return nil, &fs.PathError{Op: "create", Path: path, Err: errDirectory}
-	case !st.Mode().IsRegular():
-		// /dev/null renamed over would be gone for everybody.
+	case err == nil && st.IsDir():
+		return nil, &fs.PathError{Op: "create", Path: path, Err: errors.New("is a directory")}
+	case err == nil && !st.Mode().IsRegular():
 		f, err := os.OpenFile(path, os.O_WRONLY, 0)
 		if err != nil {
 			return nil, err
 		}
 		return &File{tmp: f, path: path, direct: true}, nil
-	}
-	if !o.Force {
+	case err == nil && o.Force:
+		// What is replaced is the file, not a link to it.
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return nil, err
+		}
+	default:
+		// Nothing is there, or a link to nothing, which is a name that is taken.
 		if err := Free(path); err != nil {
 			return nil, err
 		}
-	} else if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real // the file is replaced, not the link to it
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
@@ -71,8 +72,6 @@ func Create(path string, o Options) (*File, error) {
 	return &File{tmp: tmp, path: path, force: o.Force}, nil
 }
 
-var errDirectory = errors.New("is a directory")
-
 // Free is nil when nothing has the name path.
 func Free(path string) error {
 	if _, err := os.Lstat(path); err == nil {
@@ -89,10 +88,7 @@ func (f *File) Write(b []byte) (int, error) { return f.tmp.Write(b) }
 // Commit makes the file appear under its name.
 func (f *File) Commit() (err error) {
 	if f.direct {
-		if err := f.tmp.Close(); err != nil {
-			return fmt.Errorf("write %s: %w", f.path, err)
-		}
-		return nil
+		return f.tmp.Close()
 	}
 	name := f.tmp.Name()
 	defer os.Remove(name)
@@ -104,6 +100,10 @@ func (f *File) Commit() (err error) {
 		return fmt.Errorf("write %s: %w", f.path, err)
 	}
 	if f.force {
+		// It may have become something else since Create.
+		if st, err := os.Lstat(f.path); err == nil && !st.Mode().IsRegular() {
+			return &fs.PathError{Op: "replace", Path: f.path, Err: errors.New("is no file any more")}
+		}
 		return os.Rename(name, f.path)
 	}
 	// A link never replaces a file, a rename does: where links exist, nobody

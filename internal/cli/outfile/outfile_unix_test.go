@@ -1,3 +1,5 @@
+//go:build unix
+
 package outfile
 
 import (
@@ -5,7 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -103,16 +105,53 @@ func TestNothingIsReplaced(t *testing.T) {
 	}
 }
 
-func TestADirectoryIsNoOutput(t *testing.T) {
+// TestWhatIsNoFile writes to devices, pipes and through links, and replaces none of them.
+func TestWhatIsNoFile(t *testing.T) {
 	dir := t.TempDir()
-	for _, force := range []bool{false, true} {
-		_, err := Create(dir, Options{Force: force})
-		if err == nil || errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), "is a directory") {
-			t.Errorf("force %v: %v", force, err)
+	if err := syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600); err != nil {
+		t.Skip(err)
+	}
+	target := filepath.Join(dir, "target")
+	if err := os.WriteFile(target, []byte("before"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("target", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan string)
+	go func() {
+		b, _ := os.ReadFile(filepath.Join(dir, "fifo"))
+		got <- string(b)
+	}()
+	for _, path := range []string{os.DevNull, filepath.Join(dir, "fifo"), filepath.Join(dir, "link")} {
+		before, err := os.Lstat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := Create(path, Options{Force: true})
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		f.Write([]byte("text"))
+		if err := f.Commit(); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+		f.Discard()
+		after, err := os.Lstat(path)
+		if err != nil || before.Mode() != after.Mode() {
+			t.Errorf("%s was %v and is %v, %v", path, before.Mode(), after, err)
 		}
 	}
-	_, err := Create(filepath.Join(dir, "no", "out"), Options{})
-	if err == nil || !strings.Contains(err.Error(), filepath.Join("no", "out")+": ") {
-		t.Errorf("a directory that is not there: %v", err)
+	if s := <-got; s != "text" {
+		t.Errorf("the pipe got %q", s)
+	}
+	if b, _ := os.ReadFile(target); string(b) != "text" {
+		t.Errorf("behind the link: %q", b)
+	}
+	if _, err := Create(dir, Options{Force: true}); err == nil {
+		t.Error("a directory was taken")
+	}
+	if _, err := Create(filepath.Join(dir, "link"), Options{}); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("through a link without force: %v", err)
 	}
 }
