@@ -40,12 +40,16 @@ check:
 	$(GO) run $(STATICCHECK) ./...
 	GOOS=windows CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/cardtool
 
+# The race detector makes the exhaustive walks of the session model too slow, so
+# they are left to a run without it.
 unit:
 	$(GO) test -race -timeout 12m ./...
+	$(GO) test -timeout 12m ./session/...
 
 bench:
 	@scripts/deps build test
 	$(GO) test -count=1 -v ./hwtest/bench/...
+	$(GO) test -run '^$$' -bench . ./session
 
 campaign:
 	@scripts/deps build test

@@ -88,14 +88,14 @@ func (t *token) Login(user session.UserType, _ string, pin []byte) error {
 const fresh = 100 * time.Millisecond
 
 // pinState asks the card how the user's PIN stands.
-func (t *token) pinState() (card.PINState, error) {
+func (t *token) pinState(ctx context.Context) (card.PINState, error) {
 	t.mu.Lock()
 	pin, at := t.pin, t.pinAt
 	t.mu.Unlock()
 	if time.Since(at) < fresh {
 		return pin, nil
 	}
-	pin, err := t.card.PINState(t.ctx, card.PIN)
+	pin, err := t.card.PINState(ctx, card.PIN)
 	if err != nil {
 		return pin, err
 	}
@@ -141,24 +141,32 @@ func (t *token) privateKey(u *use) privateKey {
 	return t.card.PrivateKey(u.ctx, info, u.pin, t.mayspend())
 }
 
-// who reads the token's identity, once.
-func (t *token) who() (card.Identity, error) {
+// describe is who the token is, read once, and how its PIN stands; in one
+// transaction where both have to be asked.
+func (t *token) describe() (who card.Identity, pin card.PINState, err error) {
 	t.reading.Lock()
 	defer t.reading.Unlock()
 	t.mu.Lock()
 	known := t.identity
 	t.mu.Unlock()
 	if known != nil {
-		return *known, nil
+		pin, err = t.pinState(t.ctx)
+		return *known, pin, err
 	}
-	id, err := t.card.Identity(t.ctx)
+	err = t.card.Together(t.ctx, func(ctx context.Context) (err error) {
+		if who, err = t.card.Identity(ctx); err != nil {
+			return err
+		}
+		pin, err = t.pinState(ctx)
+		return err
+	})
 	if err != nil {
-		return id, err
+		return who, pin, err
 	}
 	t.mu.Lock()
-	t.identity = &id
+	t.identity = &who
 	t.mu.Unlock()
-	return id, nil
+	return who, pin, nil
 }
 
 // shownSlots are the key slots that may have objects.

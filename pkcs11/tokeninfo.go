@@ -33,11 +33,7 @@ func (m *Module) GetTokenInfo(id session.SlotID) (TokenInfo, error) {
 	if err != nil {
 		return TokenInfo{}, err
 	}
-	who, err := t.who()
-	if err != nil {
-		return TokenInfo{}, err
-	}
-	pin, err := t.pinState()
+	who, pin, err := t.describe()
 	if err != nil {
 		return TokenInfo{}, err
 	}
