@@ -33,8 +33,8 @@ type fakeCard struct {
 	tries int
 
 	user, so bool
-	asked    int    // everything that would be an APDU
-	uses     int    // private key operations
+	asked    int // everything that would be an APDU
+	uses     int // private key operations
 }
 
 const (
