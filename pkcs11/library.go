@@ -19,6 +19,9 @@ type Config struct {
 	SpendLastTry bool
 	// AllowReset lets C_InitToken erase a card.
 	AllowReset bool
+	// Label is how tokens are called: text with {model}, {manufacturer},
+	// {serial}, {applet} and {reader}. Empty for "{model} #{serial}".
+	Label string
 	// HideData leaves data objects out.
 	HideData bool
 	// Log takes what no return code can say; nil for nothing.
