@@ -7,23 +7,6 @@ import (
 	"testing"
 )
 
-// docs/pkcs11.md has a row for each setting, with its variable.
-func TestSettingsAreDocumented(t *testing.T) {
-	text, err := os.ReadFile("../../docs/pkcs11.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range settings {
-		row := "| `" + s.key + "` | "
-		if s.env != "" {
-			row += "`" + s.env + "` |"
-		}
-		if !strings.Contains(string(text), row) {
-			t.Errorf("docs/pkcs11.md has no row %q", row)
-		}
-	}
-}
-
 // The environment wins over the user's file, and what makes no sense is told
 // with its place.
 func TestLoad(t *testing.T) {
