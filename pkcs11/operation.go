@@ -3,6 +3,7 @@ package pkcs11
 import (
 	"crypto/subtle"
 	"hash"
+	"runtime"
 
 	"cardbridge/internal/secret"
 	"cardbridge/pkcs11/ck"
@@ -119,6 +120,9 @@ func (o *cardOperation) Authorize(pin []byte) error {
 	}
 	o.use.forget()
 	o.use.pin = s
+	// An operation that is cancelled, or whose session is closed, ends without
+	// another word; its PIN goes with it all the same.
+	runtime.AddCleanup(o.use, func(s *secret.Secret) { s.Wipe() }, s)
 	return nil
 }
 

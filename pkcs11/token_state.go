@@ -58,12 +58,15 @@ func newToken(l *Library, slot session.SlotID, t Token) *token {
 	return k
 }
 
-// end forgets a token that was removed.
+// end forgets a token that was removed. It does not wait for the card: an
+// operation that is under way ends by itself, and then its secrets go.
 func (t *token) end() {
 	t.cancel()
-	if err := t.card.Close(); err != nil {
-		t.lib.logf("slot %d: %v", t.slot, err)
-	}
+	t.lib.gone.Go(func() {
+		if err := t.card.Close(); err != nil {
+			t.lib.logf("slot %d: %v", t.slot, err)
+		}
+	})
 }
 
 // Login is called by package session, one login or logout at a time.

@@ -2,6 +2,7 @@ package pkcs11
 
 import (
 	"slices"
+	"strings"
 
 	"cardbridge/card"
 	"cardbridge/internal/secret"
@@ -43,7 +44,7 @@ func (m *Module) GetTokenInfo(id session.SlotID) (TokenInfo, error) {
 	}
 	least, greatest := t.card.PINLimits()
 	info := TokenInfo{
-		Label: label(who), Manufacturer: who.Manufacturer, Model: who.Model, Serial: who.Serial,
+		Label: t.label(who), Manufacturer: who.Manufacturer, Model: who.Model, Serial: who.Serial,
 		Flags: ck.CKF_RNG | ck.CKF_LOGIN_REQUIRED | ck.CKF_USER_PIN_INITIALIZED | ck.CKF_TOKEN_INITIALIZED |
 			ck.CKF_DUAL_CRYPTO_OPERATIONS,
 		Sessions: uint(counts.Sessions), RWSessions: uint(counts.RWSessions),
@@ -83,11 +84,17 @@ func (t *token) pinFlags(pin card.PINState) (f ck.Flags) {
 	return f
 }
 
-// label is what people find a card by: the model and the number printed on it.
-func label(who card.Identity) string {
+// label is CK_TOKEN_INFO's: what the configuration says, else what people find a
+// card by, the model and the number printed on it.
+func (t *token) label(who card.Identity) string {
 	name := who.Model
 	if name == "" {
 		name = string(who.Applet) + " card"
+	}
+	if l := t.lib.config.Label; l != "" {
+		slot, _ := t.lib.slot(t.slot)
+		return strings.NewReplacer("{model}", name, "{manufacturer}", who.Manufacturer, "{serial}", who.Serial,
+			"{applet}", string(who.Applet), "{reader}", slot.Reader).Replace(l)
 	}
 	serial := who.Serial
 	if room := 32 - len(name) - 2; len(serial) > room {
