@@ -25,7 +25,7 @@ func rsaMechanisms() []mechanism {
 	all := []mechanism{
 		rsaRow(mechanism{
 			typ: ck.CKM_RSA_PKCS, param: empty, wraps: true,
-			sign:   rsaSigner(0, func(any, int) (crypto.SignerOpts, int) { return crypto.Hash(0), -11 }),
+			sign:   signPKCS1(0),
 			verify: rsaVerifier(0, verifyPKCS1), recover: recoverPKCS1,
 			encrypt: encryptPKCS1, decrypt: decryptPKCS1,
 		}),
@@ -36,7 +36,7 @@ func rsaMechanisms() []mechanism {
 		}),
 		rsaRow(mechanism{
 			typ: ck.CKM_RSA_PKCS_PSS, param: pssParam(0),
-			sign: rsaSigner(0, pssOptions), verify: rsaVerifier(0, verifyPSS),
+			sign: signPSS(0), verify: rsaVerifier(0, verifyPSS),
 		}),
 		rsaRow(mechanism{
 			typ: ck.CKM_RSA_PKCS_OAEP, param: oaepParam, wraps: true, encrypt: encryptOAEP, decrypt: decryptOAEP,
@@ -49,11 +49,11 @@ func rsaMechanisms() []mechanism {
 		all = append(all,
 			rsaRow(mechanism{
 				typ: r.rsa, param: empty,
-				sign:   rsaSigner(r.hash, func(any, int) (crypto.SignerOpts, int) { return r.hash, r.hash.Size() }),
+				sign:   signPKCS1(r.hash),
 				verify: rsaVerifier(r.hash, verifyPKCS1),
 			}),
 			rsaRow(mechanism{
-				typ: r.pss, param: pssParam(r.digest), sign: rsaSigner(r.hash, pssOptions), verify: rsaVerifier(r.hash, verifyPSS),
+				typ: r.pss, param: pssParam(r.digest), sign: signPSS(r.hash), verify: rsaVerifier(r.hash, verifyPSS),
 			}))
 	}
 	return all
@@ -80,28 +80,27 @@ func absorb(h crypto.Hash, limit int) absorber {
 	return absorber{limit: limit}
 }
 
-// rsaSigner is the constructor for signatures with padding. options gives the
-// options and how long the input may be: a number of bytes that it must be, or
-// less than the modulus by so many.
-func rsaSigner(h crypto.Hash, options func(param any, size int) (crypto.SignerOpts, int)) func(*use, any) (*signing, error) {
-	return func(u *use, param any) (*signing, error) {
+// signPKCS1 is the constructor for signatures with PKCS #1 v1.5 padding; h is 0
+// where the caller gives the DigestInfo.
+func signPKCS1(h crypto.Hash) func(*use, any) (*signing, error) {
+	return func(u *use, _ any) (*signing, error) {
 		pub, err := rsaPublicOf(u)
 		if err != nil {
 			return nil, err
 		}
-		opts, length := options(param, pub.Size())
-		if length >= 0 && pub.Size() < length+11 {
+		room := pub.Size() - 11
+		if h != 0 && h.Size() > room {
 			return nil, ck.CKR_KEY_SIZE_RANGE
 		}
 		return &signing{absorber: absorb(h, pub.Size()), size: pub.Size(), finish: func(input []byte) ([]byte, error) {
-			if length >= 0 && len(input) != length || length < 0 && len(input) > pub.Size()+length {
+			if len(input) > room {
 				return nil, ck.CKR_DATA_LEN_RANGE
 			}
 			key, err := u.private()
 			if err != nil {
 				return nil, err
 			}
-			return key.Sign(rand.Reader, input, opts)
+			return key.Sign(rand.Reader, input, h)
 		}}, nil
 	}
 }
@@ -205,52 +204,6 @@ func recoverPKCS1(u *use, param any) (recovery, error) {
 		}
 		return m[2+end+1:], nil
 	}, nil
-}
-
-// A pss is CK_RSA_PKCS_PSS_PARAMS.
-type pss struct {
-	hash *hashRow
-	salt int
-}
-
-// pssParam parses the parameter; digest is the hash that the mechanism itself
-// names, 0 for CKM_RSA_PKCS_PSS. The standard library knows one hash for both
-// message and MGF1, and callers use no other.
-func pssParam(digest ck.MechanismType) func(Parameter) (any, error) {
-	return func(p Parameter) (any, error) {
-		v, ok := p.fields("uuu")
-		if !ok {
-			return nil, ck.CKR_MECHANISM_PARAM_INVALID
-		}
-		h := hashByDigest(ck.MechanismType(v[0]))
-		if h == nil || h.mgf == 0 || h.mgf != ck.Generator(v[1]) || digest != 0 && h.digest != digest ||
-			v[2] == 0 || v[2] > maxRSABits/8 {
-			return nil, ck.CKR_MECHANISM_PARAM_INVALID
-		}
-		return pss{h, int(v[2])}, nil
-	}
-}
-
-// options are the standard library's, in which a salt of no bytes has no
-// number of its own in SaltLength: it would mean "automatic".
-func (p pss) options() *rsa.PSSOptions {
-	return &rsa.PSSOptions{SaltLength: p.salt, Hash: p.hash.hash}
-}
-
-func pssOptions(param any, _ int) (crypto.SignerOpts, int) {
-	p := param.(pss)
-	return p.options(), p.hash.hash.Size()
-}
-
-func verifyPSS(pub *rsa.PublicKey, _ crypto.Hash, param any, input, sig []byte) error {
-	p := param.(pss)
-	if len(input) != p.hash.hash.Size() {
-		return ck.CKR_DATA_LEN_RANGE
-	}
-	if rsa.VerifyPSS(pub, p.hash.hash, input, sig, p.options()) != nil {
-		return ck.CKR_SIGNATURE_INVALID
-	}
-	return nil
 }
 
 // oaepParam parses CK_RSA_PKCS_OAEP_PARAMS.
