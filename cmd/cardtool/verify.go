@@ -240,7 +240,7 @@ func (a *app) verifyCMS(ctx context.Context, req *verifyRequest, sd *cms.SignedD
 			return nil, signatureError{fmt.Errorf("%w: %w", errBadSignature, err)}
 		}
 	}
-	r := &verifyReport{Valid: true, Format: "cms", Signer: signed[0].Certificate.Subject.String()}
+	r := &verifyReport{Valid: true, Format: "cms", Signer: subjectOf(signed[0].Certificate)}
 	if !signed[0].Time.IsZero() {
 		r.Time = signed[0].Time.UTC().Format(time.RFC3339)
 	}
@@ -270,7 +270,7 @@ func (a *app) verifyDetached(ctx context.Context, req *verifyRequest, sd *cms.Si
 func (r *verifyRequest) trusts(sd *cms.SignedData, s cms.Verified) error {
 	if r.key.Key != nil {
 		if !keyfile.Equal(r.key.Key, s.Certificate.PublicKey) {
-			return fmt.Errorf("signed by %s with another key", s.Certificate.Subject)
+			return fmt.Errorf("signed by %s with another key", subjectOf(s.Certificate))
 		}
 		return nil
 	}
