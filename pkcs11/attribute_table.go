@@ -191,11 +191,6 @@ func rowFor(t ck.AttributeType, class classMask, key keyMask) *attributeRow {
 	return nil
 }
 
-// known tells whether any object has the attribute.
-func known(t ck.AttributeType) bool {
-	return slices.ContainsFunc(attributeTable[:], func(r attributeRow) bool { return r.typ == t })
-}
-
 // wellFormed tells whether a value has the form its attribute asks for.
 func (r *attributeRow) wellFormed(v []byte) bool {
 	switch r.kind {

@@ -35,7 +35,7 @@ func (m *Module) last(s session.SessionHandle, kind session.OpKind, out *Out, si
 	return m.app.Finish(s, kind, func(op *session.Operation) error {
 		o := operationOf(op.State())
 		err := o.produce(out, size, run)
-		if err != ck.CKR_BUFFER_TOO_SMALL && o.use != nil { //nolint:errorlint // produce's own
+		if err != ck.CKR_BUFFER_TOO_SMALL && o.use != nil {
 			o.use.forget()
 		}
 		return err

@@ -33,9 +33,8 @@ type fakeCard struct {
 	tries int
 
 	user, so bool
-	pending  string // the PIN of the operation under way
-	asked    int    // everything that would be an APDU
-	uses     int    // private key operations
+	asked    int // everything that would be an APDU
+	uses     int // private key operations
 }
 
 const (
@@ -90,7 +89,8 @@ func (f *fakeCard) DataObjects() []DataObject {
 }
 
 func (f *fakeCard) Together(ctx context.Context, g func(context.Context) error) error { return g(ctx) }
-func (f *fakeCard) PINLimits() (int, int)                                             { return 4, 8 }
+
+func (f *fakeCard) PINLimits() (int, int) { return 4, 8 }
 
 func (f *fakeCard) Identity(context.Context) (card.Identity, error) {
 	defer f.ask()()

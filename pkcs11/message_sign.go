@@ -122,7 +122,7 @@ func (m *Module) verdict(s session.SessionHandle, run func(*operation) error) er
 	err := m.app.Update(s, session.OpMessageVerify, func(op *session.Operation) error {
 		o := operationOf(op.State())
 		err := run(o)
-		if err == ck.CKR_SIGNATURE_INVALID || err == ck.CKR_SIGNATURE_LEN_RANGE { //nolint:errorlint // our own
+		if err == ck.CKR_SIGNATURE_INVALID || err == ck.CKR_SIGNATURE_LEN_RANGE {
 			verdict = err
 			return nil
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"cardbridge/card"
 	"cardbridge/internal/secret"
@@ -31,6 +32,9 @@ type token struct {
 	certs    map[card.KeyRef][]byte        // nil value: read, and not there
 	all      bool                          // all keys were read
 	objects  map[objectKey]*object
+	// pin is the state of the user's PIN as of pinAt; see pinState.
+	pin   card.PINState
+	pinAt time.Time
 	// finalTry is set once an application was told CKF_USER_PIN_FINAL_TRY.
 	finalTry bool
 }
@@ -68,11 +72,44 @@ func (t *token) Login(user session.UserType, _ string, pin []byte) error {
 		return ck.CKR_ARGUMENTS_BAD // no protected authentication path
 	}
 	if ck.UserType(user) == ck.CKU_SO {
+		defer t.pinUsed()
 		return t.card.LoginAdmin(t.ctx, pin)
 	}
 	s := secret.New(slices.Clone(pin))
 	defer s.Wipe()
+	defer t.pinUsed()
 	return t.card.Login(t.ctx, s, t.mayspend())
+}
+
+// fresh is how long the state of the PIN is taken for what it was. Programs ask
+// for CK_TOKEN_INFO twice in a row (pkcs11-tool does), which is two or more
+// commands for one answer; what another program does in a tenth of a second
+// could as well have happened a tenth of a second later.
+const fresh = 100 * time.Millisecond
+
+// pinState asks the card how the user's PIN stands.
+func (t *token) pinState(ctx context.Context) (card.PINState, error) {
+	t.mu.Lock()
+	pin, at := t.pin, t.pinAt
+	t.mu.Unlock()
+	if time.Since(at) < fresh {
+		return pin, nil
+	}
+	pin, err := t.card.PINState(ctx, card.PIN)
+	if err != nil {
+		return pin, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.pin, t.pinAt = pin, time.Now()
+	return pin, nil
+}
+
+// pinUsed says that the state of the PIN may be another now.
+func (t *token) pinUsed() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.pinAt = time.Time{}
 }
 
 // mayspend tells whether a wrong PIN may block the card: the application was
@@ -85,11 +122,13 @@ func (t *token) mayspend() bool {
 
 // verify asks the card about a PIN for a context-specific login.
 func (t *token) verify(ctx context.Context, pin *secret.Secret) error {
+	defer t.pinUsed()
 	return t.card.Login(ctx, pin, t.mayspend())
 }
 
 // Logout is called by package session.
 func (t *token) Logout(user session.UserType) error {
+	defer t.pinUsed()
 	if ck.UserType(user) == ck.CKU_SO {
 		return t.card.LogoutAdmin(t.ctx)
 	}
@@ -102,24 +141,32 @@ func (t *token) privateKey(u *use) privateKey {
 	return t.card.PrivateKey(u.ctx, info, u.pin, t.mayspend())
 }
 
-// who reads the token's identity, once.
-func (t *token) who() (card.Identity, error) {
+// describe is who the token is, read once, and how its PIN stands; in one
+// transaction where both have to be asked.
+func (t *token) describe() (who card.Identity, pin card.PINState, err error) {
 	t.reading.Lock()
 	defer t.reading.Unlock()
 	t.mu.Lock()
 	known := t.identity
 	t.mu.Unlock()
 	if known != nil {
-		return *known, nil
+		pin, err = t.pinState(t.ctx)
+		return *known, pin, err
 	}
-	id, err := t.card.Identity(t.ctx)
+	err = t.card.Together(t.ctx, func(ctx context.Context) (err error) {
+		if who, err = t.card.Identity(ctx); err != nil {
+			return err
+		}
+		pin, err = t.pinState(ctx)
+		return err
+	})
 	if err != nil {
-		return id, err
+		return who, pin, err
 	}
 	t.mu.Lock()
-	t.identity = &id
+	t.identity = &who
 	t.mu.Unlock()
-	return id, nil
+	return who, pin, nil
 }
 
 // shownSlots are the key slots that may have objects.

@@ -33,11 +33,7 @@ func (m *Module) GetTokenInfo(id session.SlotID) (TokenInfo, error) {
 	if err != nil {
 		return TokenInfo{}, err
 	}
-	who, err := t.who()
-	if err != nil {
-		return TokenInfo{}, err
-	}
-	pin, err := t.card.PINState(t.ctx, card.PIN)
+	who, pin, err := t.describe()
 	if err != nil {
 		return TokenInfo{}, err
 	}
@@ -122,6 +118,7 @@ func (m *Module) InitToken(id session.SlotID, pin []byte, _ string) error {
 		if err := admin.Reset(t.ctx); err != nil {
 			return err
 		}
+		t.pinUsed()
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.all, t.identity = false, nil
@@ -152,6 +149,16 @@ func (m *Module) writable(s session.SessionHandle) (AdminToken, session.State, e
 	return admin, info.State, nil
 }
 
+// withPIN is Do for what changes the PIN.
+func (m *Module) withPIN(s session.SessionHandle, work func() error) error {
+	t, err := m.tokenOf(s)
+	if err != nil {
+		return err
+	}
+	defer t.pinUsed()
+	return m.app.Do(s, work)
+}
+
 // InitPIN is C_InitPIN: the SO sets the user's PIN. A card wants the secret
 // that unblocks the PIN for this; that is what the SO logged in with.
 func (m *Module) InitPIN(s session.SessionHandle, pin []byte) error {
@@ -165,7 +172,7 @@ func (m *Module) InitPIN(s session.SessionHandle, pin []byte) error {
 	if state != session.CKS_RW_SO_FUNCTIONS {
 		return ck.CKR_USER_NOT_LOGGED_IN
 	}
-	return m.app.Do(s, func() error {
+	return m.withPIN(s, func() error {
 		replacement := secret.New(slices.Clone(pin))
 		defer replacement.Wipe()
 		return t.UnblockPIN(m.lib.ctx, nil, replacement)
@@ -183,7 +190,7 @@ func (m *Module) SetPIN(s session.SessionHandle, old, replacement []byte) error 
 	if err != nil {
 		return err
 	}
-	return m.app.Do(s, func() error {
+	return m.withPIN(s, func() error {
 		ctx := m.lib.ctx
 		if state == session.CKS_RW_SO_FUNCTIONS {
 			return t.ChangeAdmin(ctx, old, replacement)

@@ -150,6 +150,7 @@ var commands = []struct {
 	{groupAdmin, (*app).objectCommand},
 	{groupAdmin, (*app).resetCommand},
 	{groupAdmin, (*app).apduCommand},
+	{groupMore, (*app).pkcs11Command},
 	{groupMore, (*app).softcardCommand},
 	{groupMore, (*app).doctorCommand},
 	{groupMore, (*app).manCommand},

@@ -61,6 +61,7 @@ func envUint(name string, usual uint64) uint64 {
 
 func TestSessionsCard(t *testing.T) { Sessions(t, card(t)) }
 
+func TestOperationsCard(t *testing.T)   { Operations(t, card(t)) }
 func TestHostsCard(t *testing.T)        { Hosts(t, card(t)) }
 func TestThreadsCard(t *testing.T)      { Threads(t, card(t), 1000) }
 func TestAgainCard(t *testing.T)        { Again(t, card(t), 40) }
@@ -77,4 +78,16 @@ func TestFuzzCard(t *testing.T) {
 
 func TestFuzzThreadsCard(t *testing.T) {
 	Fuzz(t, card(t), FuzzOptions{Seed: envUint("CONFORM_SEED", 1), Calls: int(envUint("CONFORM_CALLS", 10000)), Absurd: true, Threads: 4})
+}
+
+// TestReplayCard makes the calls that once ended a process, of whichever module.
+func TestReplayCard(t *testing.T) {
+	cases, err := filepath.Glob("testdata/fuzz/*.txt")
+	if err != nil || len(cases) == 0 {
+		t.Fatalf("%d cases, %v", len(cases), err)
+	}
+	tg := card(t)
+	for _, path := range cases {
+		t.Run(filepath.Base(path), func(t *testing.T) { Replay(t, tg, path) })
+	}
 }

@@ -26,4 +26,4 @@ func TestDifferentialSoftHSM(t *testing.T) {
 	Differential(t, SoftHSM(t), SoftHSM(t), nil, 1, 100, 80)
 }
 
-func TestFuzzSoftHSM(t *testing.T) { Fuzz(t, SoftHSM(t), FuzzOptions{Seed: 1, Calls: 20000}) }
+func TestOperationsSoftHSM(t *testing.T) { Operations(t, SoftHSM(t)) }

@@ -54,7 +54,7 @@ func (t *tracer) end(name string, start time.Time, rv ck.RV, err error) {
 		took = fmt.Sprintf(" (%v)", time.Since(start).Round(time.Microsecond))
 	}
 	t.log.Printf("%s: %s%s", name, rv.Error(), took)
-	if err != nil && err != rv { //nolint:errorlint // a bare code says nothing more
+	if err != nil && err != rv {
 		t.log.Printf("%s: %v", name, err)
 	}
 }

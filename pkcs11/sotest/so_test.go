@@ -1,6 +1,8 @@
-// Package sotest loads cardbridge-pkcs11.so the way programs do, on software
-// cards in this process: what matters here is the C interface. Programs of
-// others, and pcscd, are in hwtest/pkcs11.
+//go:build linux && cgo
+
+// Package sotest holds what the C side of cardbridge-pkcs11.so does that is ours
+// alone - forks at odd moments, every function with nothing, the interfaces -
+// on software cards. What every module must do is in pkcs11/conform.
 package sotest
 
 import (
@@ -43,7 +45,10 @@ func newCard(t testing.TB) string {
 	t.Setenv("CARDBRIDGE_READERS", "softcard:"+path)
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	m, slot := load(t)
-	s := open(t, m, slot, pkcs11.CKF_RW_SESSION)
+	s, err := m.OpenSession(slot, pkcs11.CKF_RW_SESSION|pkcs11.CKF_SERIAL_SESSION)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := m.Login(s, pkcs11.CKU_SO, soPIN); err != nil {
 		t.Fatal(err)
 	}
@@ -81,30 +86,6 @@ func load(t testing.TB) (*pkcs11.Ctx, uint) {
 		t.Fatalf("slots %v, %v", slots, err)
 	}
 	return m, slots[0]
-}
-
-func open(t testing.TB, m *pkcs11.Ctx, slot uint, flags uint) pkcs11.SessionHandle {
-	t.Helper()
-	s, err := m.OpenSession(slot, flags|pkcs11.CKF_SERIAL_SESSION)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-func find(t testing.TB, m *pkcs11.Ctx, s pkcs11.SessionHandle, class uint, id byte) pkcs11.ObjectHandle {
-	t.Helper()
-	if err := m.FindObjectsInit(s, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_CLASS, class), pkcs11.NewAttribute(pkcs11.CKA_ID, []byte{id})}); err != nil {
-		t.Fatal(err)
-	}
-	all, _, err := m.FindObjects(s, 2)
-	if err != nil || len(all) != 1 {
-		t.Fatalf("%d objects, %v", len(all), err)
-	}
-	if err := m.FindObjectsFinal(s); err != nil {
-		t.Fatal(err)
-	}
-	return all[0]
 }
 
 func run(t testing.TB, args ...string) string {
