@@ -2,6 +2,7 @@
 # make demo      the main job, each step shown, on the software card
 # make test      everything CI runs
 # make bench     the APDUs that tasks cost, beside other programs'
+# make campaign  what chance has a part in, for hours; with SAMPLE=1 for a minute, as CI does
 # make release   build/release: a tarball with man pages, completions and checksums
 
 GO ?= go
@@ -11,7 +12,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 GOFUMPT = mvdan.cc/gofumpt@v0.12.0
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build demo test check unit bench release clean
+.PHONY: build demo test check unit bench campaign release clean
 
 build:
 	@scripts/deps build
@@ -30,6 +31,7 @@ demo:
 test:
 	@scripts/deps build test
 	@$(MAKE) --no-print-directory build check unit
+	@$(MAKE) --no-print-directory campaign SAMPLE=1
 
 # What finds mistakes without running anything.
 check:
@@ -38,12 +40,20 @@ check:
 	$(GO) run $(STATICCHECK) ./...
 	GOOS=windows CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/cardtool
 
+# The race detector makes the exhaustive walks of the session model too slow, so
+# they are left to a run without it.
 unit:
 	$(GO) test -race -timeout 12m ./...
+	$(GO) test -timeout 12m ./session/...
 
 bench:
 	@scripts/deps build test
 	$(GO) test -count=1 -v ./hwtest/bench/...
+	$(GO) test -run '^$$' -bench . ./session
+
+campaign:
+	@scripts/deps build test
+	GO='$(GO)' SAMPLE='$(SAMPLE)' scripts/campaign
 
 release:
 	@scripts/deps build

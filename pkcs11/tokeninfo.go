@@ -119,7 +119,7 @@ func (m *Module) InitToken(id session.SlotID, pin []byte, _ string) error {
 		return ck.CKR_TOKEN_WRITE_PROTECTED
 	}
 	return m.lib.manager.InitToken(id, func(session.Token) error {
-		if err := admin.LoginAdmin(t.ctx, pin); err != nil {
+		if err := admin.ProveAdmin(t.ctx, pin); err != nil {
 			return err
 		}
 		if err := admin.Reset(t.ctx); err != nil {
@@ -157,13 +157,13 @@ func (m *Module) writable(s session.SessionHandle) (AdminToken, session.State, e
 }
 
 // withPIN is Do for what changes the PIN.
-func (m *Module) withPIN(s session.SessionHandle, work func() error) error {
+func (m *Module) withPIN(s session.SessionHandle, work func(spendLastTry bool) error) error {
 	t, err := m.tokenOf(s)
 	if err != nil {
 		return err
 	}
 	defer t.pinUsed()
-	return m.app.Do(s, work)
+	return m.app.Do(s, func() error { return work(t.mayspend()) })
 }
 
 // InitPIN is C_InitPIN: the SO sets the user's PIN. A card wants the secret
@@ -179,7 +179,7 @@ func (m *Module) InitPIN(s session.SessionHandle, pin []byte) error {
 	if state != session.CKS_RW_SO_FUNCTIONS {
 		return ck.CKR_USER_NOT_LOGGED_IN
 	}
-	return m.withPIN(s, func() error {
+	return m.withPIN(s, func(bool) error {
 		replacement := secret.New(slices.Clone(pin))
 		defer replacement.Wipe()
 		return t.UnblockPIN(m.lib.ctx, nil, replacement)
@@ -197,7 +197,7 @@ func (m *Module) SetPIN(s session.SessionHandle, old, replacement []byte) error 
 	if err != nil {
 		return err
 	}
-	return m.withPIN(s, func() error {
+	return m.withPIN(s, func(spendLastTry bool) error {
 		ctx := m.lib.ctx
 		if state == session.CKS_RW_SO_FUNCTIONS {
 			return t.ChangeAdmin(ctx, old, replacement)
@@ -214,6 +214,6 @@ func (m *Module) SetPIN(s session.SessionHandle, old, replacement []byte) error 
 				return t.UnblockPIN(ctx, before, after)
 			}
 		}
-		return t.ChangePIN(ctx, before, after, m.lib.config.SpendLastTry)
+		return t.ChangePIN(ctx, before, after, spendLastTry)
 	})
 }

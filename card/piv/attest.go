@@ -52,6 +52,29 @@ func (x *tx) attest(s Slot) ([]byte, error) {
 	return bytes.Clone(b), nil
 }
 
+// AttestedKey returns the key that is in a slot as the card attests it (ATTEST,
+// Yubico firmware 4.3), whatever certificate the slot has: on a card without
+// metadata Key knows a key by its certificate, and that may be of the key that
+// was there before. Access condition: always. card.ErrNotFound where there is
+// no key, or one that was imported; card.ErrUnsupported where the card attests
+// nothing. What it tells is remembered, and Key tells it from then on.
+func (c *Card) AttestedKey(ctx context.Context, ref card.KeyRef) (card.KeyInfo, error) {
+	s, err := slotOf(ref)
+	if err != nil {
+		return card.KeyInfo{}, err
+	}
+	return run(ctx, c, need{what: "look at key " + string(s.Ref), again: true}, func(x *tx) (card.KeyInfo, error) {
+		if !x.row().HasAttest || s.Attestation {
+			return card.KeyInfo{}, fmt.Errorf("%w: attestation", card.ErrUnsupported)
+		}
+		k, err := x.keyByAttestation(s)
+		if err == nil {
+			x.c.content.setKey(s.Ref, &k)
+		}
+		return k, err
+	})
+}
+
 // keyByAttestation learns of a key that was made on a card without metadata.
 func (x *tx) keyByAttestation(s Slot) (card.KeyInfo, error) {
 	der, err := x.attest(s)

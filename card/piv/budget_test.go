@@ -55,7 +55,7 @@ func TestBudgets(t *testing.T) {
 		}, "A4 F7 F7 20 87"},
 		{"nist", "cold sign P-256", true, func(t *testing.T, _ *softConn, c *Card) { coldSign(t, c, "9a") }, "A4 CB 20 CB 20 87"},
 		{"nist-short", "cold sign P-256", false, func(t *testing.T, _ *softConn, c *Card) { coldSign(t, c, "9a") }, "A4 CB 20 CB C0 20 87"},
-		{"yubikey-4", "cold sign P-256", false, func(t *testing.T, _ *softConn, c *Card) { coldSign(t, c, "9a") }, "A4 F7 20 CB C0 20 87"},
+		{"yubikey-4", "cold sign P-256", false, func(t *testing.T, _ *softConn, c *Card) { coldSign(t, c, "9a") }, "A4 20 CB C0 20 87"},
 		{"yubikey-5.7", "warm sign P-256", true, func(t *testing.T, conn *softConn, c *Card) { warmSign(t, conn, c, "9a") }, "87"},
 		{"yubikey-5.7", "warm sign RSA-2048", true, func(t *testing.T, conn *softConn, c *Card) { warmSign(t, conn, c, "9d") }, "87"},
 		{"yubikey-5.7", "warm sign RSA-2048", false, func(t *testing.T, conn *softConn, c *Card) { warmSign(t, conn, c, "9d") }, "87 87 C0"},
@@ -142,6 +142,16 @@ func TestBudgets(t *testing.T) {
 			_, err := c.Generate(ctx, "9a", GenerateOptions{Algorithm: card.P256})
 			ok(t, err)
 		}, "A4 87 87 47"},
+		{"yubikey-4", "generate P-256", false, func(t *testing.T, _ *softConn, c *Card) {
+			ok(t, c.LoginAdmin(ctx, sec(factoryAdmin)))
+			_, err := c.Generate(ctx, "9a", GenerateOptions{Algorithm: card.P256})
+			ok(t, err)
+		}, "A4 87 87 47"},
+		{"yubikey-4", "generate RSA-2048", false, func(t *testing.T, _ *softConn, c *Card) {
+			ok(t, c.LoginAdmin(ctx, sec(factoryAdmin)))
+			_, err := c.Generate(ctx, "9d", GenerateOptions{Algorithm: card.RSA2048})
+			ok(t, err)
+		}, "A4 87 87 FD 47 C0"},
 		{"yubikey-5.7", "login", true, func(t *testing.T, _ *softConn, c *Card) {
 			_, err := c.Identity(ctx)
 			ok(t, err)

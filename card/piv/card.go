@@ -267,6 +267,9 @@ func (c *Card) begin(t apdu.Transaction) *tx {
 		c.state, c.facts, c.content = state{}, facts{}, content{}
 		clear(c.tries)
 		c.channel = apdu.Channel{Extended: c.conn.ExtendedLength()}
+		if tooOldForMetadata(c.conn) {
+			c.facts.metadata = no
+		}
 	}
 	return &tx{c: c, t: t}
 }

@@ -1,6 +1,7 @@
 package piv
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -48,6 +49,19 @@ const (
 	vendorSerial
 	chuidGUID
 )
+
+// tooOldForMetadata tells of YubiKeys that the ATR shows to be older than GET
+// METADATA (firmware 5.3): it costs no command to know. The historical bytes
+// of the NEO and of the 4 are their names; those of the 5 are of all its
+// firmwares (OpenSC, card-piv.c, piv_supported_atr).
+func tooOldForMetadata(conn card.Conn) bool {
+	c, ok := conn.(interface{ ATR() []byte })
+	if !ok {
+		return false
+	}
+	atr := c.ATR()
+	return bytes.Contains(atr, []byte("Yubikey4")) || bytes.Contains(atr, []byte("YubikeyNEO"))
+}
 
 // row is the card's quirk row, from what is known so far.
 func (x *tx) row() *CardRow {

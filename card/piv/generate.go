@@ -72,8 +72,10 @@ func errWeak(row AlgorithmRow) error {
 // canHold refuses, before anything is sent, what the card is known not to take.
 func (x *tx) canHold(row AlgorithmRow, generate bool) error {
 	// A card with metadata refuses what it has not, and makes sound keys: its
-	// version is not worth a command.
-	if x.hasMetadata() != yes {
+	// version is not worth a command. Nor is that of another one where every
+	// card of its kind can do this.
+	everyCard := slices.Contains(algNEO, row.Algorithm) && !(generate && row.Bits > 0)
+	if x.hasMetadata() != yes && !everyCard {
 		if _, err := x.version(); err != nil {
 			return err
 		}

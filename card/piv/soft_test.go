@@ -30,6 +30,7 @@ type softConn struct {
 
 func (c *softConn) Reader() string       { return "soft" }
 func (c *softConn) ExtendedLength() bool { return c.extended }
+func (c *softConn) ATR() []byte          { return c.soft.ATR() }
 
 func (c *softConn) Transact(ctx context.Context, f func(apdu.Transaction) error) error {
 	if err := ctx.Err(); err != nil {

@@ -76,7 +76,7 @@ func TestReadmeExamples(t *testing.T) { runExamples(t, "../../README.md") }
 func runExamples(t *testing.T, doc string) {
 	dir := t.TempDir()
 	bin := linkSelf(t)
-	env := append(os.Environ(), "PATH="+bin+string(filepath.ListSeparator)+os.Getenv("PATH"), "CARDBRIDGE_READERS=softcard:card.json")
+	env := append(os.Environ(), "PATH="+bin+string(filepath.ListSeparator)+os.Getenv("PATH"), "CARDBRIDGE_READERS=softcard:card.json", raceEnv[0]+"="+raceEnv[1])
 	n := 0
 	for _, block := range blocks(readDoc(t, doc), "console") {
 		for _, e := range examples(block) {

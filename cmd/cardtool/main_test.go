@@ -22,6 +22,9 @@ import (
 // a copy of what it printed.
 const outputsEnv = "CARDTOOL_TEST_OUTPUTS"
 
+// raceEnv keeps the race detector from sleeping a second at the end of each run.
+var raceEnv = [2]string{"GORACE", "atexit_sleep_ms=0"}
+
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"cardtool": func() { os.Exit(recordedMain()) }})
 }
@@ -82,6 +85,7 @@ func setup(e *testscript.Env, personality, outputs string) error {
 		personality = personalityOf(e)
 	}
 	e.Setenv(outputsEnv, outputs)
+	e.Setenv(raceEnv[0], raceEnv[1])
 	e.Setenv("CARDBRIDGE_READERS", "softcard:card.json")
 	e.Setenv("HOME", e.WorkDir)
 	for name, text := range map[string]string{

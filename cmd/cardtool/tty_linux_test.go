@@ -39,7 +39,7 @@ func newDesk(t *testing.T) *desk {
 func (d *desk) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(d.bin, "cardtool"), args...)
 	cmd.Dir = d.dir
-	cmd.Env = append(os.Environ(), "CARDBRIDGE_READERS=softcard:card.json")
+	cmd.Env = append(os.Environ(), "CARDBRIDGE_READERS=softcard:card.json", raceEnv[0]+"="+raceEnv[1])
 	return cmd
 }
 

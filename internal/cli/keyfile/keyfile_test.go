@@ -120,10 +120,21 @@ func TestOpenSSLEncrypted(t *testing.T) {
 		"PKCS #8, scrypt":   {"pkcs8", "-topk8", "-scrypt"},
 		"PKCS #8, 3DES":     {"pkcs8", "-topk8", "-v2", "des3"},
 		"PKCS #8, DER":      {"pkcs8", "-topk8", "-outform", "DER"},
+		"PKCS #8, SHA-512":  {"pkcs8", "-topk8", "-v2", "aes-128-cbc", "-v2prf", "hmacWithSHA512"},
+		"PKCS #8, SHA-1":    {"pkcs8", "-topk8", "-v2", "aes-192-cbc", "-v2prf", "hmacWithSHA1"},
+		"PKCS #12's 3DES":   {"pkcs8", "-topk8", "-v1", "PBE-SHA1-3DES"},
+		"PKCS #12's 2DES":   {"pkcs8", "-topk8", "-v1", "PBE-SHA1-2DES"},
+		"PBES1, MD5":        {"pkcs8", "-topk8", "-v1", "PBE-MD5-DES", "-provider", "legacy", "-provider", "default"},
+		"PBES1, SHA-1":      {"pkcs8", "-topk8", "-v1", "PBE-SHA1-DES", "-provider", "legacy", "-provider", "default"},
+		"PKCS #12":          {"pkcs12", "-export", "-nocerts"},
 		"traditional, AES":  {"ec", "-aes128"},
 		"traditional, 3DES": {"ec", "-des3"},
 	} {
 		cmd := exec.Command(openssl, append(args, "-passout", "pass:correct")...)
+		if args[0] == "pkcs12" {
+			// It reads keys from files only where there is no certificate.
+			cmd.Args = append(cmd.Args, "-inkey", "/dev/stdin", "-in", "/dev/null")
+		}
 		cmd.Stdin = bytes.NewReader(plain)
 		data, err := cmd.Output()
 		if err != nil {

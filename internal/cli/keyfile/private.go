@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/youmark/pkcs8"
 	"golang.org/x/crypto/ssh"
 	"software.sslmate.com/src/go-pkcs12"
 )
@@ -113,12 +112,17 @@ func encryptedPKCS8(der []byte, ask Passphrase) (crypto.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	plain, _, err := pkcs8.ParsePrivateKey(der, pass)
+	plain, err := decryptPKCS8(der, pass)
 	if err != nil {
-		// The format has no check of its own: a wrong passphrase gives garbage.
-		return nil, fmt.Errorf("%w, or a form of encryption that is not known (%v)", ErrPassphrase, err)
+		return nil, err
 	}
-	return parsed(plain, nil)
+	defer clear(plain)
+	key, err := x509.ParsePKCS8PrivateKey(plain)
+	if err != nil {
+		// The format has no check of its own: a wrong passphrase may give garbage.
+		return nil, ErrPassphrase
+	}
+	return parsed(key, nil)
 }
 
 func privateDER(data []byte, ask Passphrase) (*Private, error) {
@@ -180,6 +184,12 @@ func derKind(data []byte) kind {
 func fromPKCS12(data []byte, ask Passphrase) (*Private, error) {
 	decode := func(pass string) (*Private, error) {
 		key, cert, chain, err := pkcs12.DecodeChain(data, pass)
+		if err != nil && !errors.Is(err, pkcs12.ErrIncorrectPassword) {
+			// DecodeChain wants a certificate; a file need not have one.
+			if p, kerr := keyAlone(data, pass); kerr == nil {
+				return p, nil
+			}
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -203,6 +213,74 @@ func fromPKCS12(data []byte, ask Passphrase) (*Private, error) {
 		return nil, ErrPassphrase
 	}
 	return p, wrapPKCS12(err)
+}
+
+// The parts of RFC 7292 section 4 that lead to a shrouded key.
+type (
+	contentInfo struct {
+		Type    asn1.ObjectIdentifier
+		Content asn1.RawValue `asn1:"tag:0,explicit,optional"`
+	}
+	safeBag struct {
+		ID         asn1.ObjectIdentifier
+		Value      asn1.RawValue `asn1:"tag:0,explicit"`
+		Attributes asn1.RawValue `asn1:"set,optional"`
+	}
+)
+
+var (
+	oidPKCS7Data   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}
+	oidShroudedKey = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 10, 1, 2}
+)
+
+// keyAlone reads a PKCS #12 file that has a key and no certificate, whose
+// integrity DecodeChain has checked.
+func keyAlone(data []byte, pass string) (*Private, error) {
+	var pfx struct {
+		Version int
+		Safe    contentInfo
+		MAC     asn1.RawValue `asn1:"optional"`
+	}
+	var safes []contentInfo
+	if err := unmarshal(data, &pfx); err != nil {
+		return nil, err
+	}
+	if err := unmarshalData(pfx.Safe, &safes); err != nil {
+		return nil, err
+	}
+	for _, safe := range safes {
+		var bags []safeBag
+		if !safe.Type.Equal(oidPKCS7Data) || unmarshalData(safe, &bags) != nil {
+			continue
+		}
+		for _, bag := range bags {
+			if bag.ID.Equal(oidShroudedKey) {
+				key, err := encryptedPKCS8(bag.Value.Bytes, func() ([]byte, error) { return []byte(pass), nil })
+				if err != nil {
+					return nil, err
+				}
+				return &Private{Key: key}, nil
+			}
+		}
+	}
+	return nil, errors.New("no private key in it")
+}
+
+// unmarshalData reads what is inside the octet string of a "data" content.
+func unmarshalData(c contentInfo, v any) error {
+	var inner []byte
+	if err := unmarshal(c.Content.Bytes, &inner); err != nil {
+		return err
+	}
+	return unmarshal(inner, v)
+}
+
+func unmarshal(der []byte, v any) error {
+	rest, err := asn1.Unmarshal(der, v)
+	if err == nil && len(rest) > 0 {
+		err = errors.New("trailing bytes")
+	}
+	return err
 }
 
 func wrapPKCS12(err error) error {

@@ -13,9 +13,10 @@ import (
 
 // A File is being written beside its final name.
 type File struct {
-	tmp   *os.File
-	path  string
-	force bool
+	tmp    *os.File
+	path   string
+	force  bool
+	direct bool // tmp is no file: it is written to as it is
 }
 
 // Options of Create.
@@ -25,9 +26,27 @@ type Options struct {
 }
 
 // Create begins to write path. A path that is taken is refused at once
-// (fs.ErrExist), before a key is used or made for it.
+// (fs.ErrExist), before a key is used or made for it. A link leads to the file that
+// it points to; what is no file at all - a device, a pipe - is written to as it
+// is, and never replaced.
 func Create(path string, o Options) (*File, error) {
-	if !o.Force {
+	st, err := os.Stat(path)
+	switch {
+	case err == nil && st.IsDir():
+		return nil, &fs.PathError{Op: "create", Path: path, Err: errors.New("is a directory")}
+	case err == nil && !st.Mode().IsRegular():
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return nil, err
+		}
+		return &File{tmp: f, path: path, direct: true}, nil
+	case err == nil && o.Force:
+		// What is replaced is the file, not a link to it.
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return nil, err
+		}
+	default:
+		// Nothing is there, or a link to nothing, which is a name that is taken.
 		if err := Free(path); err != nil {
 			return nil, err
 		}
@@ -50,7 +69,7 @@ func Create(path string, o Options) (*File, error) {
 		os.Remove(tmp.Name())
 		return nil, err
 	}
-	return &File{tmp, path, o.Force}, nil
+	return &File{tmp: tmp, path: path, force: o.Force}, nil
 }
 
 // Free is nil when nothing has the name path.
@@ -68,6 +87,9 @@ func (f *File) Write(b []byte) (int, error) { return f.tmp.Write(b) }
 
 // Commit makes the file appear under its name.
 func (f *File) Commit() (err error) {
+	if f.direct {
+		return f.tmp.Close()
+	}
 	name := f.tmp.Name()
 	defer os.Remove(name)
 	if err := f.tmp.Sync(); err != nil {
@@ -78,6 +100,10 @@ func (f *File) Commit() (err error) {
 		return fmt.Errorf("write %s: %w", f.path, err)
 	}
 	if f.force {
+		// It may have become something else since Create.
+		if st, err := os.Lstat(f.path); err == nil && !st.Mode().IsRegular() {
+			return &fs.PathError{Op: "replace", Path: f.path, Err: errors.New("is no file any more")}
+		}
 		return os.Rename(name, f.path)
 	}
 	// A link never replaces a file, a rename does: where links exist, nobody
@@ -95,5 +121,7 @@ func (f *File) Commit() (err error) {
 // Discard ends without a file. After Commit it does nothing.
 func (f *File) Discard() {
 	f.tmp.Close()
-	os.Remove(f.tmp.Name())
+	if !f.direct {
+		os.Remove(f.tmp.Name())
+	}
 }

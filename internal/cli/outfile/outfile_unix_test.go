@@ -1,3 +1,5 @@
+//go:build unix
+
 package outfile
 
 import (
@@ -5,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
@@ -99,5 +102,56 @@ func TestNothingIsReplaced(t *testing.T) {
 	}
 	if _, err := Create(link, Options{}); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("create over a link: %v", err)
+	}
+}
+
+// TestWhatIsNoFile writes to devices, pipes and through links, and replaces none of them.
+func TestWhatIsNoFile(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600); err != nil {
+		t.Skip(err)
+	}
+	target := filepath.Join(dir, "target")
+	if err := os.WriteFile(target, []byte("before"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("target", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan string)
+	go func() {
+		b, _ := os.ReadFile(filepath.Join(dir, "fifo"))
+		got <- string(b)
+	}()
+	for _, path := range []string{os.DevNull, filepath.Join(dir, "fifo"), filepath.Join(dir, "link")} {
+		before, err := os.Lstat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := Create(path, Options{Force: true})
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		f.Write([]byte("text"))
+		if err := f.Commit(); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+		f.Discard()
+		after, err := os.Lstat(path)
+		if err != nil || before.Mode() != after.Mode() {
+			t.Errorf("%s was %v and is %v, %v", path, before.Mode(), after, err)
+		}
+	}
+	if s := <-got; s != "text" {
+		t.Errorf("the pipe got %q", s)
+	}
+	if b, _ := os.ReadFile(target); string(b) != "text" {
+		t.Errorf("behind the link: %q", b)
+	}
+	if _, err := Create(dir, Options{Force: true}); err == nil {
+		t.Error("a directory was taken")
+	}
+	if _, err := Create(filepath.Join(dir, "link"), Options{}); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("through a link without force: %v", err)
 	}
 }
