@@ -41,6 +41,7 @@ var settings = [...]struct {
 }{
 	{"readers", "CARDBRIDGE_READERS", text(func(c *config) *string { return &c.readers })},
 	{"trace", "CARDBRIDGE_TRACE", text(func(c *config) *string { return &c.trace })},
+	{"label", "", text(func(c *config) *string { return &c.Label })},
 	{"show-attestation", "", truth(func(c *config) *bool { return &c.ShowHidden })},
 	{"hide-data", "", truth(func(c *config) *bool { return &c.HideData })},
 	{"spend-last-try", "", truth(func(c *config) *bool { return &c.SpendLastTry })},
