@@ -3,6 +3,7 @@ package pkcs11
 import (
 	"testing"
 
+	"cardbridge/card"
 	"cardbridge/pkcs11/ck"
 )
 
@@ -39,6 +40,24 @@ func TestHiddenSlot(t *testing.T) {
 			t.Errorf("shown %v: replaced %v", shown, replaced)
 		}
 	}
+}
+
+// Keys that the configuration hides are as if they were not there.
+func TestHiddenKeys(t *testing.T) {
+	f := filled(t)
+	m := newModule(t, f, Config{HideKeys: []card.KeyRef{"b"}})
+	s := open(t, m, ck.CKF_RW_SESSION)
+	for _, template := range []Template{nil, {{ck.CKA_ID, []byte{2}}}} {
+		found, err := find(m, s, template)
+		must(t, "search", err)
+		for _, h := range found {
+			r := []Request{{Type: ck.CKA_ID, Out: Out{Room: 8}}}
+			if m.GetAttributeValue(s, h, r) == nil && string(r[0].Out.Data) == "\x02" {
+				t.Error("found")
+			}
+		}
+	}
+	want(t, "generate", generateAt(m, t, 2), ck.CKR_ATTRIBUTE_VALUE_INVALID)
 }
 
 // An application that was told of the last try may change the PIN with it, too.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"cardbridge/card"
 	"cardbridge/session"
 )
 
@@ -22,6 +23,8 @@ type Config struct {
 	// Label is how tokens are called: text with {model}, {manufacturer},
 	// {serial}, {applet} and {reader}. Empty for "{model} #{serial}".
 	Label string
+	// HideKeys leaves key slots out, with all that belongs to them.
+	HideKeys []card.KeyRef
 	// HideData leaves data objects out.
 	HideData bool
 	// Log takes what no return code can say; nil for nothing.

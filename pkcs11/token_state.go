@@ -174,7 +174,9 @@ func (t *token) describe() (who card.Identity, pin card.PINState, err error) {
 
 // shownSlots are the key slots that may have objects.
 func (t *token) shownSlots() []KeySlot {
-	return slices.DeleteFunc(slices.Clone(t.card.KeySlots()), func(s KeySlot) bool { return s.Hidden && !t.lib.config.ShowHidden })
+	return slices.DeleteFunc(slices.Clone(t.card.KeySlots()), func(s KeySlot) bool {
+		return s.Hidden && !t.lib.config.ShowHidden || slices.Contains(t.lib.config.HideKeys, s.Ref)
+	})
 }
 
 // slotByID finds a key slot for writing to it. What is hidden cannot be written
