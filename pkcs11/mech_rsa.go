@@ -25,7 +25,7 @@ func rsaMechanisms() []mechanism {
 	all := []mechanism{
 		rsaRow(mechanism{
 			typ: ck.CKM_RSA_PKCS, param: empty, wraps: true,
-			sign:   signPKCS1(0),
+			sign:   rsaSigner(0, func(any, int) (crypto.SignerOpts, int) { return crypto.Hash(0), -11 }),
 			verify: rsaVerifier(0, verifyPKCS1), recover: recoverPKCS1,
 			encrypt: encryptPKCS1, decrypt: decryptPKCS1,
 		}),
@@ -36,7 +36,7 @@ func rsaMechanisms() []mechanism {
 		}),
 		rsaRow(mechanism{
 			typ: ck.CKM_RSA_PKCS_PSS, param: pssParam(0),
-			sign: signPSS(0), verify: rsaVerifier(0, verifyPSS),
+			sign: pssSigner(0), verify: rsaVerifier(0, verifyPSS),
 		}),
 		rsaRow(mechanism{
 			typ: ck.CKM_RSA_PKCS_OAEP, param: oaepParam, wraps: true, encrypt: encryptOAEP, decrypt: decryptOAEP,
@@ -49,11 +49,11 @@ func rsaMechanisms() []mechanism {
 		all = append(all,
 			rsaRow(mechanism{
 				typ: r.rsa, param: empty,
-				sign:   signPKCS1(r.hash),
+				sign:   rsaSigner(r.hash, func(any, int) (crypto.SignerOpts, int) { return r.hash, r.hash.Size() }),
 				verify: rsaVerifier(r.hash, verifyPKCS1),
 			}),
 			rsaRow(mechanism{
-				typ: r.pss, param: pssParam(r.digest), sign: signPSS(r.hash), verify: rsaVerifier(r.hash, verifyPSS),
+				typ: r.pss, param: pssParam(r.digest), sign: pssSigner(r.hash), verify: rsaVerifier(r.hash, verifyPSS),
 			}))
 	}
 	return all
@@ -80,27 +80,28 @@ func absorb(h crypto.Hash, limit int) absorber {
 	return absorber{limit: limit}
 }
 
-// signPKCS1 is the constructor for signatures with PKCS #1 v1.5 padding; h is 0
-// where the caller gives the DigestInfo.
-func signPKCS1(h crypto.Hash) func(*use, any) (*signing, error) {
-	return func(u *use, _ any) (*signing, error) {
+// rsaSigner is the constructor for signatures with padding. options gives the
+// options and how long the input may be: a number of bytes that it must be, or
+// less than the modulus by so many.
+func rsaSigner(h crypto.Hash, options func(param any, size int) (crypto.SignerOpts, int)) func(*use, any) (*signing, error) {
+	return func(u *use, param any) (*signing, error) {
 		pub, err := rsaPublicOf(u)
 		if err != nil {
 			return nil, err
 		}
-		room := pub.Size() - 11
-		if h != 0 && h.Size() > room {
+		opts, length := options(param, pub.Size())
+		if length >= 0 && pub.Size() < length+11 {
 			return nil, ck.CKR_KEY_SIZE_RANGE
 		}
 		return &signing{absorber: absorb(h, pub.Size()), size: pub.Size(), finish: func(input []byte) ([]byte, error) {
-			if len(input) > room {
+			if length >= 0 && len(input) != length || length < 0 && len(input) > pub.Size()+length {
 				return nil, ck.CKR_DATA_LEN_RANGE
 			}
 			key, err := u.private()
 			if err != nil {
 				return nil, err
 			}
-			return key.Sign(rand.Reader, input, h)
+			return key.Sign(rand.Reader, input, opts)
 		}}, nil
 	}
 }
@@ -206,6 +207,60 @@ func recoverPKCS1(u *use, param any) (recovery, error) {
 	}, nil
 }
 
+// A pss is CK_RSA_PKCS_PSS_PARAMS.
+type pss struct {
+	hash, mgf *hashRow
+	salt      int
+}
+
+// pssParam parses the parameter; digest is the hash that the mechanism itself
+// names, 0 for CKM_RSA_PKCS_PSS.
+func pssParam(digest ck.MechanismType) func(Parameter) (any, error) {
+	return func(p Parameter) (any, error) {
+		v, ok := p.fields("uuu")
+		if !ok {
+			return nil, ck.CKR_MECHANISM_PARAM_INVALID
+		}
+		h, mgf := hashByDigest(ck.MechanismType(v[0])), hashByMGF(v[1])
+		if h == nil || mgf == nil || digest != 0 && h.digest != digest || v[2] > maxRSABits/8 {
+			return nil, ck.CKR_MECHANISM_PARAM_INVALID
+		}
+		return pss{h, mgf, int(v[2])}, nil
+	}
+}
+
+// hashByMGF finds the hash of a mask generation function.
+func hashByMGF(v uint64) *hashRow {
+	return hashBy(func(r *hashRow) bool { return r.mgf != 0 && r.mgf == ck.Generator(v) })
+}
+
+// options are the standard library's, for what is plain.
+func (p pss) options() *rsa.PSSOptions {
+	return &rsa.PSSOptions{SaltLength: p.salt, Hash: p.hash.hash}
+}
+
+func pssOptions(param any, _ int) (crypto.SignerOpts, int) {
+	p := param.(pss)
+	return p.options(), p.hash.hash.Size()
+}
+
+func verifyPSS(pub *rsa.PublicKey, _ crypto.Hash, param any, input, sig []byte) error {
+	p := param.(pss)
+	if len(input) != p.hash.hash.Size() {
+		return ck.CKR_DATA_LEN_RANGE
+	}
+	if !p.plain() {
+		if !p.verify(pub, input, sig) {
+			return ck.CKR_SIGNATURE_INVALID
+		}
+		return nil
+	}
+	if rsa.VerifyPSS(pub, p.hash.hash, input, sig, p.options()) != nil {
+		return ck.CKR_SIGNATURE_INVALID
+	}
+	return nil
+}
+
 // oaepParam parses CK_RSA_PKCS_OAEP_PARAMS.
 func oaepParam(p Parameter) (any, error) {
 	v, ok := p.fields("uuupu")
@@ -213,7 +268,7 @@ func oaepParam(p Parameter) (any, error) {
 		return nil, ck.CKR_MECHANISM_PARAM_INVALID
 	}
 	h := hashByDigest(ck.MechanismType(v[0]))
-	mgf := hashBy(func(r *hashRow) bool { return r.mgf != 0 && r.mgf == ck.Generator(v[1]) })
+	mgf := hashByMGF(v[1])
 	// A source of 0 with no data comes from callers that leave it out.
 	if h == nil || mgf == nil || ck.Source(v[2]) != ck.CKZ_DATA_SPECIFIED && (v[2] != 0 || v[4] != 0) {
 		return nil, ck.CKR_MECHANISM_PARAM_INVALID
