@@ -180,15 +180,20 @@ func (b *bench) rows(name, yubico, ykman, pivTool string) []row {
 	var rows []row
 
 	// SELECT, the management key's kind (metadata, else it is 3DES), challenge
-	// and response, GENERATE.
-	rows = append(rows, task("key generate", pick(b.metadata, 5, 4),
+	// and response, GENERATE, and the rest of a long answer. Without metadata an
+	// RSA key also takes the version: some make ones that can be factored.
+	generate := pick(b.metadata, 5, 4)
+	if b.rsa && !b.metadata {
+		generate += 2
+	}
+	rows = append(rows, task("key generate", generate,
 		b.ours("key", "generate", "9a", "-a", name, "--admin-key-file", admin, "--yes", "--force", "-o", "public.pem"),
 		map[string][]string{
 			"yubico-piv-tool": either(yubico, b.yubico("-a", "generate", "-s", "9a", "-A", yubico, "-o", "other.pem")),
 			"ykman":           either(ykman, b.ykman("keys", "generate", "-a", ykman, "-m", factoryKey, "9a", b.rig.Path("other.pem"))),
 			"piv-tool":        either(pivTool, b.pivTool("-A", "M:9B:03", "-G", "9A:"+pivTool)),
 		}))
-	b.run(b.ours("cert", "self-sign", "9a", "--subject", "CN=bench", "--admin-key-file", admin, "--pin-file", pin, "--public-key", "public.pem", "--force", "-o", "cert.pem"))
+	b.run(b.ours("cert", "self-sign", "9a", "--subject", "CN=bench", "--admin-key-file", admin, "--pin-file", pin, "--public-key", "public.pem", "--yes", "--force", "-o", "cert.pem"))
 
 	// SELECT, version, serial number, the state of PIN, PUK and management key
 	// (without metadata: of the PIN), and whether the PIN opens the latter.
@@ -196,18 +201,19 @@ func (b *bench) rows(name, yubico, ykman, pivTool string) []row {
 		"yubico-piv-tool": b.yubico("-a", "status"),
 		"ykman":           either(map[bool]string{true: "info"}[b.extended], b.ykman("info")),
 	}))
-	// SELECT and each of 24 slots; without metadata the certificates tell, and
-	// the attestation of a key that has none, for which the version must be known.
-	rows = append(rows, task("keys", 25+pick(b.metadata, 1, 0), b.ours("keys"), nil))
+	// SELECT and each of 24 slots; without metadata the certificates tell, one of
+	// which is long, and the attestation of each of 23 that have none.
+	certificate := pick(b.rsa, 3, 2) // in short answers
+	rows = append(rows, task("keys", 25+pick(b.metadata, 0, 23+certificate-1), b.ours("keys"), nil))
 
 	rows = append(rows, b.importRow(name, yubico, ykman, admin))
 	b.run(b.ours("key", "generate", "9a", "-a", name, "--admin-key-file", admin, "--yes", "--force", "-o", "public.pem"))
-	b.run(b.ours("cert", "self-sign", "9a", "--subject", "CN=bench", "--admin-key-file", admin, "--pin-file", pin, "--public-key", "public.pem", "--force", "-o", "cert.pem"))
+	b.run(b.ours("cert", "self-sign", "9a", "--subject", "CN=bench", "--admin-key-file", admin, "--pin-file", pin, "--public-key", "public.pem", "--yes", "--force", "-o", "cert.pem"))
 
 	// SELECT, the PIN's state, the key's type, VERIFY and the operation, which
 	// with RSA-2048 is a chain of two and the rest of the answer in short APDUs.
 	operation := pick(b.rsa && !b.extended, 3, 1)
-	keyType := pick(b.metadata, 1, pick(b.rsa, 4, 2)) // a certificate in short answers
+	keyType := pick(b.metadata, 1, certificate)
 	rows = append(rows, task("sign", 3+keyType+operation, b.ours("sign", "9a", "message", "--pin-file", pin, "--force", "-o", "signature"), map[string][]string{
 		"yubico-piv-tool": either(yubico, b.yubico("-a", "verify-pin", "-P", factoryPIN, "--sign", "-s", "9a", "-A", yubico, "-H", "SHA256", "-i", "message", "-o", "other.sig")),
 	}))
@@ -219,8 +225,9 @@ func (b *bench) rows(name, yubico, ykman, pivTool string) []row {
 		}))
 		rows = append(rows, row{task: "each further decryption", floor: operation, ours: b.warmDecryption()})
 	}
-	// SELECT, ATTEST and the attestation certificate that vouches for it.
-	rows = append(rows, task("key attest", 3+pick(b.extended, 0, 5), b.ours("key", "attest", "9a", "--no-verify", "--force", "-o", "attestation.pem"), map[string][]string{
+	// SELECT, ATTEST and the attestation certificate that vouches for it, both
+	// with the rest of a long answer.
+	rows = append(rows, task("key attest", 3+pick(b.extended, 0, pick(b.rsa, 3, 2)), b.ours("key", "attest", "9a", "--no-verify", "--force", "-o", "attestation.pem"), map[string][]string{
 		"yubico-piv-tool": either(yubico, b.yubico("-a", "attest", "-s", "9a", "-o", "other.pem")),
 		"ykman":           either(ykman, b.ykman("keys", "attest", "9a", b.rig.Path("other.pem"))),
 	}))
