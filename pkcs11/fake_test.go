@@ -154,6 +154,13 @@ func (f *fakeCard) Login(_ context.Context, pin *secret.Secret, spend bool) erro
 	return nil
 }
 
+func (f *fakeCard) Confirm(ctx context.Context, pin *secret.Secret, spend bool) error {
+	if f.user && f.right(pin) {
+		return nil
+	}
+	return f.Login(ctx, pin, spend)
+}
+
 func (f *fakeCard) right(pin *secret.Secret) (ok bool) {
 	_ = pin.Use(func(b []byte) error {
 		ok = string(b) == f.pin
@@ -179,6 +186,8 @@ func (f *fakeCard) LoginAdmin(_ context.Context, pin []byte) error {
 	f.so = true
 	return nil
 }
+
+func (f *fakeCard) ProveAdmin(ctx context.Context, pin []byte) error { return f.LoginAdmin(ctx, pin) }
 
 func (f *fakeCard) LogoutAdmin(context.Context) error {
 	defer f.ask()()
@@ -262,8 +271,11 @@ func (f *fakeCard) DeleteData(_ context.Context, name string) error {
 	return f.needSO()
 }
 
-func (f *fakeCard) ChangePIN(_ context.Context, old, replacement *secret.Secret, _ bool) error {
+func (f *fakeCard) ChangePIN(_ context.Context, old, replacement *secret.Secret, spend bool) error {
 	defer f.ask()()
+	if f.tries == 1 && !spend {
+		return card.ErrLastTry
+	}
 	if !f.right(old) {
 		f.tries--
 		return &card.WrongPIN{Name: card.PIN, Tries: f.tries}

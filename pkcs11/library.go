@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"cardbridge/card"
 	"cardbridge/session"
 )
 
@@ -19,6 +20,11 @@ type Config struct {
 	SpendLastTry bool
 	// AllowReset lets C_InitToken erase a card.
 	AllowReset bool
+	// Label is how tokens are called: text with {model}, {manufacturer},
+	// {serial}, {applet} and {reader}. Empty for "{model} #{serial}".
+	Label string
+	// HideKeys leaves key slots out, with all that belongs to them.
+	HideKeys []card.KeyRef
 	// HideData leaves data objects out.
 	HideData bool
 	// Log takes what no return code can say; nil for nothing.
@@ -33,7 +39,8 @@ type Library struct {
 
 	ctx    context.Context // ends with the library
 	cancel context.CancelFunc
-	ended  sync.WaitGroup
+	ended  sync.WaitGroup // the watch
+	gone   sync.WaitGroup // tokens that are being closed
 
 	mu    sync.Mutex
 	slots []Slot // a slot's number is its place
@@ -69,14 +76,27 @@ func New(source Source, config Config) *Library {
 func (l *Library) Close() {
 	l.cancel()
 	l.ended.Wait()
-	l.manager.Wait()
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	for _, t := range l.held {
 		t.end()
 	}
 	clear(l.held)
+	l.mu.Unlock()
+	closed := make(chan struct{})
+	go func() {
+		l.manager.Wait()
+		l.gone.Wait()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(closeTime):
+	}
 }
+
+// closeTime bounds how long Close waits for cards. One that waits for a touch
+// cannot be interrupted; its secrets are wiped when it has given up.
+const closeTime = time.Second
 
 // Module returns the library as one application sees it.
 func (l *Library) Module() *Module {

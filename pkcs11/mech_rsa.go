@@ -36,7 +36,7 @@ func rsaMechanisms() []mechanism {
 		}),
 		rsaRow(mechanism{
 			typ: ck.CKM_RSA_PKCS_PSS, param: pssParam(0),
-			sign: rsaSigner(0, pssOptions), verify: rsaVerifier(0, verifyPSS),
+			sign: pssSigner(0), verify: rsaVerifier(0, verifyPSS),
 		}),
 		rsaRow(mechanism{
 			typ: ck.CKM_RSA_PKCS_OAEP, param: oaepParam, wraps: true, encrypt: encryptOAEP, decrypt: decryptOAEP,
@@ -53,7 +53,7 @@ func rsaMechanisms() []mechanism {
 				verify: rsaVerifier(r.hash, verifyPKCS1),
 			}),
 			rsaRow(mechanism{
-				typ: r.pss, param: pssParam(r.digest), sign: rsaSigner(r.hash, pssOptions), verify: rsaVerifier(r.hash, verifyPSS),
+				typ: r.pss, param: pssParam(r.digest), sign: pssSigner(r.hash), verify: rsaVerifier(r.hash, verifyPSS),
 			}))
 	}
 	return all
@@ -209,30 +209,32 @@ func recoverPKCS1(u *use, param any) (recovery, error) {
 
 // A pss is CK_RSA_PKCS_PSS_PARAMS.
 type pss struct {
-	hash *hashRow
-	salt int
+	hash, mgf *hashRow
+	salt      int
 }
 
 // pssParam parses the parameter; digest is the hash that the mechanism itself
-// names, 0 for CKM_RSA_PKCS_PSS. The standard library knows one hash for both
-// message and MGF1, and callers use no other.
+// names, 0 for CKM_RSA_PKCS_PSS.
 func pssParam(digest ck.MechanismType) func(Parameter) (any, error) {
 	return func(p Parameter) (any, error) {
 		v, ok := p.fields("uuu")
 		if !ok {
 			return nil, ck.CKR_MECHANISM_PARAM_INVALID
 		}
-		h := hashByDigest(ck.MechanismType(v[0]))
-		if h == nil || h.mgf == 0 || h.mgf != ck.Generator(v[1]) || digest != 0 && h.digest != digest ||
-			v[2] == 0 || v[2] > maxRSABits/8 {
+		h, mgf := hashByDigest(ck.MechanismType(v[0])), hashByMGF(v[1])
+		if h == nil || mgf == nil || digest != 0 && h.digest != digest || v[2] > maxRSABits/8 {
 			return nil, ck.CKR_MECHANISM_PARAM_INVALID
 		}
-		return pss{h, int(v[2])}, nil
+		return pss{h, mgf, int(v[2])}, nil
 	}
 }
 
-// options are the standard library's, in which a salt of no bytes has no
-// number of its own in SaltLength: it would mean "automatic".
+// hashByMGF finds the hash of a mask generation function.
+func hashByMGF(v uint64) *hashRow {
+	return hashBy(func(r *hashRow) bool { return r.mgf != 0 && r.mgf == ck.Generator(v) })
+}
+
+// options are the standard library's, for what is plain.
 func (p pss) options() *rsa.PSSOptions {
 	return &rsa.PSSOptions{SaltLength: p.salt, Hash: p.hash.hash}
 }
@@ -247,6 +249,12 @@ func verifyPSS(pub *rsa.PublicKey, _ crypto.Hash, param any, input, sig []byte) 
 	if len(input) != p.hash.hash.Size() {
 		return ck.CKR_DATA_LEN_RANGE
 	}
+	if !p.plain() {
+		if !p.verify(pub, input, sig) {
+			return ck.CKR_SIGNATURE_INVALID
+		}
+		return nil
+	}
 	if rsa.VerifyPSS(pub, p.hash.hash, input, sig, p.options()) != nil {
 		return ck.CKR_SIGNATURE_INVALID
 	}
@@ -260,7 +268,7 @@ func oaepParam(p Parameter) (any, error) {
 		return nil, ck.CKR_MECHANISM_PARAM_INVALID
 	}
 	h := hashByDigest(ck.MechanismType(v[0]))
-	mgf := hashBy(func(r *hashRow) bool { return r.mgf != 0 && r.mgf == ck.Generator(v[1]) })
+	mgf := hashByMGF(v[1])
 	// A source of 0 with no data comes from callers that leave it out.
 	if h == nil || mgf == nil || ck.Source(v[2]) != ck.CKZ_DATA_SPECIFIED && (v[2] != 0 || v[4] != 0) {
 		return nil, ck.CKR_MECHANISM_PARAM_INVALID

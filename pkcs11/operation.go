@@ -3,6 +3,7 @@ package pkcs11
 import (
 	"crypto/subtle"
 	"hash"
+	"runtime"
 
 	"cardbridge/internal/secret"
 	"cardbridge/pkcs11/ck"
@@ -106,8 +107,8 @@ type operation struct {
 
 // A cardOperation is an operation on a card's key: it takes the PIN of a
 // context-specific login itself, because the PIN has to be verified in the
-// operation's own transaction. The card is asked now as well: a wrong PIN is
-// C_Login's to tell.
+// operation's own transaction. A PIN that is not the one the user logged in with
+// is checked now as well: a wrong PIN is C_Login's to tell.
 type cardOperation struct{ operation }
 
 // Authorize is C_Login with CKU_CONTEXT_SPECIFIC.
@@ -119,6 +120,9 @@ func (o *cardOperation) Authorize(pin []byte) error {
 	}
 	o.use.forget()
 	o.use.pin = s
+	// An operation that is cancelled, or whose session is closed, ends without
+	// another word; its PIN goes with it all the same.
+	runtime.AddCleanup(o.use, func(s *secret.Secret) { s.Wipe() }, s)
 	return nil
 }
 

@@ -85,6 +85,9 @@ func (m *Module) store(s session.SessionHandle, template Template, class ck.Obje
 	if !ok {
 		return 0, ck.CKR_ATTRIBUTE_VALUE_INVALID // a card keeps no secret keys
 	}
+	if err := promises(class, template); err != nil {
+		return 0, err
+	}
 	kind := kindFor(class == ck.CKO_PRIVATE_KEY && template.bool(ck.CKA_PRIVATE, true), state)
 	return m.app.CreateObject(s, kind, func() (session.Object, error) {
 		if err := m.authorized(t, admin, state); err != nil {
@@ -113,7 +116,7 @@ func storeKey(t *token, admin AdminToken, state session.State, template Template
 	}
 	info, err := admin.Import(t.ctx, s.Ref, soft.key, policyOf(template))
 	if err != nil {
-		return nil, err
+		return nil, cannotMake(err, keyType)
 	}
 	return t.stored(s, info, state), nil
 }
@@ -158,6 +161,9 @@ func storeData(t *token, admin AdminToken, _ session.State, template Template, _
 	for _, d := range t.card.DataObjects() {
 		if d.Name != string(label) {
 			continue
+		}
+		if template.bool(ck.CKA_PRIVATE, d.Private) != d.Private {
+			return nil, ck.CKR_TEMPLATE_INCONSISTENT
 		}
 		if err := admin.WriteData(t.ctx, d.Name, value); err != nil {
 			return nil, err
@@ -238,6 +244,9 @@ func (m *Module) generateOnCard(s session.SessionHandle, pub, priv Template, key
 	if err != nil {
 		return 0, 0, err
 	}
+	if err := errors.Join(promises(ck.CKO_PRIVATE_KEY, priv), promises(ck.CKO_PUBLIC_KEY, pub)); err != nil {
+		return 0, 0, err
+	}
 	alg, err := algorithmFor(pub, keyType)
 	if err != nil {
 		return 0, 0, err
@@ -249,7 +258,7 @@ func (m *Module) generateOnCard(s session.SessionHandle, pub, priv Template, key
 		}
 		info, err := admin.Generate(t.ctx, slot.Ref, alg, policyOf(priv))
 		if err != nil {
-			return nil, err
+			return nil, cannotMake(err, keyType)
 		}
 		private := t.stored(slot, info, state)
 		t.mu.Lock()

@@ -59,6 +59,9 @@ type Token interface {
 	// spent only when asked for.
 	Login(ctx context.Context, pin *secret.Secret, spendLastTry bool) error
 	Logout(ctx context.Context) error
+	// Confirm is Login for an operation that wants the PIN once more. What is
+	// known to be right need not be asked again: the operation sends the PIN.
+	Confirm(ctx context.Context, pin *secret.Secret, spendLastTry bool) error
 	// LoginAdmin proves knowledge of the SO's secret, given as the application
 	// gave it to C_Login.
 	LoginAdmin(ctx context.Context, pin []byte) error
@@ -90,6 +93,8 @@ type AdminToken interface {
 	// UnblockPIN sets the user's PIN with the secret that may do so; nil for the
 	// one that LoginAdmin was given.
 	UnblockPIN(ctx context.Context, puk, replacement *secret.Secret) error
+	// ProveAdmin is LoginAdmin with a secret that the card checks now.
+	ProveAdmin(ctx context.Context, pin []byte) error
 	// Reset makes the applet as it left the factory. No login is needed.
 	Reset(ctx context.Context) error
 	// Random reads random bytes of the card; card.ErrUnsupported.

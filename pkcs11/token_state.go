@@ -58,12 +58,15 @@ func newToken(l *Library, slot session.SlotID, t Token) *token {
 	return k
 }
 
-// end forgets a token that was removed.
+// end forgets a token that was removed. It does not wait for the card: an
+// operation that is under way ends by itself, and then its secrets go.
 func (t *token) end() {
 	t.cancel()
-	if err := t.card.Close(); err != nil {
-		t.lib.logf("slot %d: %v", t.slot, err)
-	}
+	t.lib.gone.Go(func() {
+		if err := t.card.Close(); err != nil {
+			t.lib.logf("slot %d: %v", t.slot, err)
+		}
+	})
 }
 
 // Login is called by package session, one login or logout at a time.
@@ -120,10 +123,10 @@ func (t *token) mayspend() bool {
 	return t.finalTry || t.lib.config.SpendLastTry
 }
 
-// verify asks the card about a PIN for a context-specific login.
+// verify checks the PIN of a context-specific login.
 func (t *token) verify(ctx context.Context, pin *secret.Secret) error {
 	defer t.pinUsed()
-	return t.card.Login(ctx, pin, t.mayspend())
+	return t.card.Confirm(ctx, pin, t.mayspend())
 }
 
 // Logout is called by package session.
@@ -171,14 +174,18 @@ func (t *token) describe() (who card.Identity, pin card.PINState, err error) {
 
 // shownSlots are the key slots that may have objects.
 func (t *token) shownSlots() []KeySlot {
-	return slices.DeleteFunc(slices.Clone(t.card.KeySlots()), func(s KeySlot) bool { return s.Hidden && !t.lib.config.ShowHidden })
+	return slices.DeleteFunc(slices.Clone(t.card.KeySlots()), func(s KeySlot) bool {
+		return s.Hidden && !t.lib.config.ShowHidden || slices.Contains(t.lib.config.HideKeys, s.Ref)
+	})
 }
 
+// slotByID finds a key slot for writing to it. What is hidden cannot be written
+// to either: the factory's attestation key is lost for ever once it is replaced.
 func (t *token) slotByID(id []byte) (KeySlot, bool) {
 	if len(id) != 1 {
 		return KeySlot{}, false
 	}
-	for _, s := range t.card.KeySlots() {
+	for _, s := range t.shownSlots() {
 		if s.ID == id[0] {
 			return s, true
 		}
@@ -244,12 +251,13 @@ func (t *token) readKeys(ctx context.Context, missing []KeySlot) error {
 			return err
 		}
 		t.mu.Lock()
-		defer t.mu.Unlock()
 		for _, info := range infos {
 			t.keys[info.Ref] = &info
 		}
 		t.all = true
-		return nil
+		t.mu.Unlock()
+		// Hidden slots that are shown all the same are not among all keys.
+		missing = slices.DeleteFunc(slices.Clone(missing), func(s KeySlot) bool { return !s.Hidden })
 	}
 	for _, s := range missing {
 		info, err := t.card.Key(ctx, s.Ref)

@@ -226,6 +226,10 @@ func TestTokenInfoAndLastTry(t *testing.T) {
 	if flags() != 0 {
 		t.Error("PIN flags on a fresh card")
 	}
+	m.lib.config.Label = "{applet} {serial} in {reader}"
+	if info, err := m.GetTokenInfo(0); err != nil || info.Label != "PIV 42 in Reader" {
+		t.Errorf("configured label %q, %v", info.Label, err)
+	}
 	wrong := []byte("000000")
 	want(t, "wrong PIN", m.Login(s, ck.CKU_USER, wrong), ck.CKR_PIN_INCORRECT)
 	if flags() != ck.CKF_USER_PIN_COUNT_LOW {

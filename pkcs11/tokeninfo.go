@@ -2,6 +2,7 @@ package pkcs11
 
 import (
 	"slices"
+	"strings"
 
 	"cardbridge/card"
 	"cardbridge/internal/secret"
@@ -43,7 +44,7 @@ func (m *Module) GetTokenInfo(id session.SlotID) (TokenInfo, error) {
 	}
 	least, greatest := t.card.PINLimits()
 	info := TokenInfo{
-		Label: label(who), Manufacturer: who.Manufacturer, Model: who.Model, Serial: who.Serial,
+		Label: t.label(who), Manufacturer: who.Manufacturer, Model: who.Model, Serial: who.Serial,
 		Flags: ck.CKF_RNG | ck.CKF_LOGIN_REQUIRED | ck.CKF_USER_PIN_INITIALIZED | ck.CKF_TOKEN_INITIALIZED |
 			ck.CKF_DUAL_CRYPTO_OPERATIONS,
 		Sessions: uint(counts.Sessions), RWSessions: uint(counts.RWSessions),
@@ -83,11 +84,17 @@ func (t *token) pinFlags(pin card.PINState) (f ck.Flags) {
 	return f
 }
 
-// label is what people find a card by: the model and the number printed on it.
-func label(who card.Identity) string {
+// label is CK_TOKEN_INFO's: what the configuration says, else what people find a
+// card by, the model and the number printed on it.
+func (t *token) label(who card.Identity) string {
 	name := who.Model
 	if name == "" {
 		name = string(who.Applet) + " card"
+	}
+	if l := t.lib.config.Label; l != "" {
+		slot, _ := t.lib.slot(t.slot)
+		return strings.NewReplacer("{model}", name, "{manufacturer}", who.Manufacturer, "{serial}", who.Serial,
+			"{applet}", string(who.Applet), "{reader}", slot.Reader).Replace(l)
 	}
 	serial := who.Serial
 	if room := 32 - len(name) - 2; len(serial) > room {
@@ -112,7 +119,7 @@ func (m *Module) InitToken(id session.SlotID, pin []byte, _ string) error {
 		return ck.CKR_TOKEN_WRITE_PROTECTED
 	}
 	return m.lib.manager.InitToken(id, func(session.Token) error {
-		if err := admin.LoginAdmin(t.ctx, pin); err != nil {
+		if err := admin.ProveAdmin(t.ctx, pin); err != nil {
 			return err
 		}
 		if err := admin.Reset(t.ctx); err != nil {
@@ -150,13 +157,13 @@ func (m *Module) writable(s session.SessionHandle) (AdminToken, session.State, e
 }
 
 // withPIN is Do for what changes the PIN.
-func (m *Module) withPIN(s session.SessionHandle, work func() error) error {
+func (m *Module) withPIN(s session.SessionHandle, work func(spendLastTry bool) error) error {
 	t, err := m.tokenOf(s)
 	if err != nil {
 		return err
 	}
 	defer t.pinUsed()
-	return m.app.Do(s, work)
+	return m.app.Do(s, func() error { return work(t.mayspend()) })
 }
 
 // InitPIN is C_InitPIN: the SO sets the user's PIN. A card wants the secret
@@ -172,7 +179,7 @@ func (m *Module) InitPIN(s session.SessionHandle, pin []byte) error {
 	if state != session.CKS_RW_SO_FUNCTIONS {
 		return ck.CKR_USER_NOT_LOGGED_IN
 	}
-	return m.withPIN(s, func() error {
+	return m.withPIN(s, func(bool) error {
 		replacement := secret.New(slices.Clone(pin))
 		defer replacement.Wipe()
 		return t.UnblockPIN(m.lib.ctx, nil, replacement)
@@ -190,7 +197,7 @@ func (m *Module) SetPIN(s session.SessionHandle, old, replacement []byte) error 
 	if err != nil {
 		return err
 	}
-	return m.withPIN(s, func() error {
+	return m.withPIN(s, func(spendLastTry bool) error {
 		ctx := m.lib.ctx
 		if state == session.CKS_RW_SO_FUNCTIONS {
 			return t.ChangeAdmin(ctx, old, replacement)
@@ -207,6 +214,6 @@ func (m *Module) SetPIN(s session.SessionHandle, old, replacement []byte) error 
 				return t.UnblockPIN(ctx, before, after)
 			}
 		}
-		return t.ChangePIN(ctx, before, after, m.lib.config.SpendLastTry)
+		return t.ChangePIN(ctx, before, after, spendLastTry)
 	})
 }

@@ -39,6 +39,29 @@ func (c *Card) Login(ctx context.Context, pin *secret.Secret, o LoginOptions) er
 	return err
 }
 
+// Confirm is Login for where a PIN is asked for again: one that Login verified
+// and that is still kept is known to be right, and is not sent. Access condition
+// and errors are Login's.
+func (c *Card) Confirm(ctx context.Context, pin *secret.Secret, o LoginOptions) error {
+	if c.keeps(ctx, pin) {
+		return nil
+	}
+	return c.Login(ctx, pin, o)
+}
+
+// keeps tells whether pin is the one of Login, once a running operation is over.
+func (c *Card) keeps(ctx context.Context, pin *secret.Secret) bool {
+	if ctx.Value(heldKey{c}) == nil {
+		select {
+		case c.turn <- struct{}{}:
+			defer func() { <-c.turn }()
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return c.pin.held() && c.pin.Equal(pin)
+}
+
 // Logout forgets the PIN, here and on the card: VERIFY with P1 FF (SP 800-73-4
 // part 2 section 3.2.1), or SELECT on cards that it logs out. Access condition:
 // always. Without a login nothing is sent.

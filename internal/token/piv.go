@@ -8,6 +8,7 @@ import (
 	"crypto"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -15,6 +16,7 @@ import (
 	"cardbridge/card/piv"
 	"cardbridge/internal/secret"
 	"cardbridge/pkcs11"
+	"cardbridge/pkcs11/ck"
 )
 
 // A pivToken is the PIV applet as a token.
@@ -98,7 +100,7 @@ func (t *pivToken) ReadData(ctx context.Context, name string) ([]byte, error) {
 
 // WriteData writes a data object.
 func (t *pivToken) WriteData(ctx context.Context, name string, value []byte) error {
-	tag, err := dataTag(name)
+	tag, err := t.writable(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -107,16 +109,38 @@ func (t *pivToken) WriteData(ctx context.Context, name string, value []byte) err
 
 // DeleteData empties a data object.
 func (t *pivToken) DeleteData(ctx context.Context, name string) error {
-	tag, err := dataTag(name)
+	tag, err := t.writable(ctx, name)
 	if err != nil {
 		return err
 	}
 	return t.DeleteObject(ctx, tag)
 }
 
+// writable is dataTag for writing: where the management key is kept in the place
+// of the printed information, that is its only copy.
+func (t *pivToken) writable(ctx context.Context, name string) (piv.Tag, error) {
+	tag, err := dataTag(name)
+	if err != nil || tag != piv.TagPrinted {
+		return tag, err
+	}
+	info, err := t.ManagementKey(ctx)
+	if err != nil && !errors.Is(err, card.ErrUnsupported) {
+		return 0, err
+	}
+	if info.Protected {
+		return 0, fmt.Errorf("%w: the card's management key is kept there", ck.CKR_ACTION_PROHIBITED)
+	}
+	return tag, nil
+}
+
 // Login verifies the user's PIN.
 func (t *pivToken) Login(ctx context.Context, pin *secret.Secret, spendLastTry bool) error {
 	return t.Card.Login(ctx, pin, piv.LoginOptions{SpendLastTry: spendLastTry})
+}
+
+// Confirm verifies the PIN, unless it is the one of Login.
+func (t *pivToken) Confirm(ctx context.Context, pin *secret.Secret, spendLastTry bool) error {
+	return t.Card.Confirm(ctx, pin, piv.LoginOptions{SpendLastTry: spendLastTry})
 }
 
 // LoginAdmin takes what C_Login gets for the SO: the management key in hex; or,
@@ -149,6 +173,24 @@ func (t *pivToken) LoginAdmin(ctx context.Context, pin []byte) error {
 		return card.ErrWrongSecretFormat
 	}
 	t.keepPUK(short)
+	return nil
+}
+
+// ProveAdmin is LoginAdmin with what a card can check without harm: a PUK is not.
+func (t *pivToken) ProveAdmin(ctx context.Context, pin []byte) error {
+	if pin == nil {
+		return fmt.Errorf("%w: a secret must be given", ck.CKR_ARGUMENTS_BAD)
+	}
+	if err := t.LoginAdmin(ctx, pin); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	unproven := t.puk != nil
+	t.mu.Unlock()
+	if unproven {
+		t.keepPUK(nil)
+		return fmt.Errorf("%w: it is no management key, and a PUK cannot be checked without being used", ck.CKR_PIN_INCORRECT)
+	}
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -211,4 +212,24 @@ func verify(pub crypto.PublicKey, digest, sig []byte) bool {
 		return len(sig) > 0 && ecdsa.Verify(k, digest, new(big.Int).SetBytes(sig[:half]), new(big.Int).SetBytes(sig[half:]))
 	}
 	return false
+}
+
+// Verify has a signer sign, and Go's own crypto judge the signature.
+func Verify(tb testing.TB, s crypto.Signer) {
+	tb.Helper()
+	digest := sha256.Sum256([]byte("signed"))
+	sig, err := s.Sign(rand.Reader, digest[:], crypto.SHA256)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	good := false
+	switch k := s.Public().(type) {
+	case *rsa.PublicKey:
+		good = rsa.VerifyPKCS1v15(k, crypto.SHA256, digest[:], sig) == nil
+	case *ecdsa.PublicKey:
+		good = ecdsa.VerifyASN1(k, digest[:], sig)
+	}
+	if !good {
+		tb.Errorf("a wrong signature: %x", sig)
+	}
 }

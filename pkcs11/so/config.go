@@ -14,8 +14,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode"
 	"unsafe"
 
+	"cardbridge/card"
 	"cardbridge/pkcs11"
 )
 
@@ -41,7 +43,9 @@ var settings = [...]struct {
 }{
 	{"readers", "CARDBRIDGE_READERS", text(func(c *config) *string { return &c.readers })},
 	{"trace", "CARDBRIDGE_TRACE", text(func(c *config) *string { return &c.trace })},
+	{"label", "", text(func(c *config) *string { return &c.Label })},
 	{"show-attestation", "", truth(func(c *config) *bool { return &c.ShowHidden })},
+	{"hide-keys", "", slots(func(c *config) *[]card.KeyRef { return &c.HideKeys })},
 	{"hide-data", "", truth(func(c *config) *bool { return &c.HideData })},
 	{"spend-last-try", "", truth(func(c *config) *bool { return &c.SpendLastTry })},
 	{"allow-reset", "", truth(func(c *config) *bool { return &c.AllowReset })},
@@ -54,10 +58,38 @@ func text(field func(*config) *string) func(*config, string) error {
 	}
 }
 
+var truths = map[string]bool{"true": true, "yes": true, "on": true, "1": true, "false": false, "no": false, "off": false, "0": false}
+
 func truth(field func(*config) *bool) func(*config, string) error {
-	return func(c *config, v string) (err error) {
-		*field(c), err = strconv.ParseBool(v)
-		return err
+	return func(c *config, v string) error {
+		b, ok := truths[strings.ToLower(v)]
+		if !ok {
+			return fmt.Errorf("%q is neither true nor false", v)
+		}
+		*field(c) = b
+		return nil
+	}
+}
+
+// slots reads a list of key slots: "9e, 82-95".
+func slots(field func(*config) *[]card.KeyRef) func(*config, string) error {
+	return func(c *config, v string) error {
+		*field(c) = nil
+		for _, word := range strings.FieldsFunc(v, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }) {
+			from, to, isRange := strings.Cut(word, "-")
+			if !isRange {
+				to = from
+			}
+			first, err1 := strconv.ParseUint(from, 16, 8)
+			last, err2 := strconv.ParseUint(to, 16, 8)
+			if err1 != nil || err2 != nil || first > last {
+				return fmt.Errorf("%q is no key slot and no range of them, like 9e or 82-95", word)
+			}
+			for n := first; n <= last; n++ {
+				*field(c) = append(*field(c), card.KeyRef(fmt.Sprintf("%02x", n)))
+			}
+		}
+		return nil
 	}
 }
 
@@ -128,13 +160,15 @@ func (c *config) file(path string) error {
 	defer f.Close()
 	lines := bufio.NewScanner(f)
 	for n := 1; lines.Scan(); n++ {
-		line, _, _ := strings.Cut(lines.Text(), "#")
-		key, value, ok := strings.Cut(line, "=")
-		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
-		if !ok && key == "" {
+		line, _, _ := strings.Cut(lines.Text()+" ", "# ") // and not the # in a label
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
 			continue
 		}
-		if err := c.set(key, value); err != nil {
+		key, value, ok := strings.Cut(line, "=")
+		if !ok {
+			return fmt.Errorf("%s:%d: %q is not KEY = VALUE", path, n, line)
+		}
+		if err := c.set(strings.TrimSpace(key), strings.TrimSpace(value)); err != nil {
 			return fmt.Errorf("%s:%d: %w", path, n, err)
 		}
 	}
@@ -144,7 +178,10 @@ func (c *config) file(path string) error {
 func (c *config) set(key, value string) error {
 	for _, s := range settings {
 		if s.key == key {
-			return s.set(c, value)
+			if err := s.set(c, value); err != nil {
+				return fmt.Errorf("%s: %w", key, err)
+			}
+			return nil
 		}
 	}
 	return fmt.Errorf("no setting is called %q", key)
