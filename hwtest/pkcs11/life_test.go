@@ -70,7 +70,6 @@ func TestTouch(t *testing.T) {
 		"C_GenerateRandom": func() conform.RV {
 			return c.Call("C_GenerateRandom", conform.N(other), conform.Out(8), conform.N(8)).RV
 		},
-		"C_CloseSession": func() conform.RV { return c.CloseSession(other) },
 	} {
 		if rv := call(); rv != p11.CKR_OK {
 			t.Errorf("%s while another thread waits for a touch: %v", name, rv)
