@@ -66,10 +66,11 @@ type personality struct {
 // The historical bytes begin with category 80 (compact TLV) and card capabilities 73: C0 21 and in the third byte 80 for
 // command chaining, 40 for extended lengths.
 var (
-	histExtended = []byte("\x80\x73\xC0\x21\xC0\x57softPIV")
-	histShort    = []byte("\x80\x73\xC0\x21\x80\x57softPIV")
-	histYubiKey5 = []byte("\x80\x73\xC0\x21\xC0\x57YubiKey")
-	histYubiKey4 = []byte("Yubikey4")
+	histExtended     = []byte("\x80\x73\xC0\x21\xC0\x57softPIV")
+	histShort        = []byte("\x80\x73\xC0\x21\x80\x57softPIV")
+	histYubiKey5     = []byte("\x80\x73\xC0\x21\xC0\x57YubiKey")
+	histYubiKeyShort = []byte("\x80\x73\xC0\x21\x80\x57YubiKey")
+	histYubiKey4     = []byte("Yubikey4")
 )
 
 var (
@@ -121,6 +122,11 @@ var personalities = []personality{
 	yubikey(DefaultPersonality, "YubiKey 5 with firmware 5.7: AES-192 management key, RSA to 4096, Ed25519, X25519, move and delete",
 		[3]byte{5, 7, 4}, yubikey5|featMove, func(p *personality) {
 			p.algorithms, p.adminDefault = algYK57, adminAES192
+		}),
+	yubikey("yubikey-5.7-short", "YubiKey 5 with firmware 5.7 in a reader for short APDUs only: chains, and answers continued with 61XX",
+		[3]byte{5, 7, 4}, yubikey5|featMove, func(p *personality) {
+			p.algorithms, p.adminDefault = algYK57, adminAES192
+			p.historical, p.extended = histYubiKeyShort, false
 		}),
 	yubikey("yubikey-5.4", "YubiKey 5 with firmware 5.4: metadata, 3DES management key, RSA to 2048",
 		[3]byte{5, 4, 3}, yubikey5, nil),

@@ -14,6 +14,7 @@ import (
 
 	"cardbridge/card"
 	"cardbridge/card/piv"
+	"cardbridge/internal/cli/certspec"
 	"cardbridge/internal/cli/cms"
 	"cardbridge/internal/cli/keyfile"
 )
@@ -47,25 +48,15 @@ type certReport struct {
 func reportCert(slot card.KeyRef, c *x509.Certificate) certReport {
 	sum := sha256.Sum256(c.Raw)
 	r := certReport{
-		Slot: string(slot), Subject: c.Subject.String(), Issuer: c.Issuer.String(), Serial: fmt.Sprintf("%x", c.SerialNumber),
+		Slot: string(slot), Subject: certspec.FormatName(c.RawSubject), Issuer: certspec.FormatName(c.RawIssuer), Serial: fmt.Sprintf("%x", c.SerialNumber),
 		NotBefore: c.NotBefore.UTC().Format(time.RFC3339), NotAfter: c.NotAfter.UTC().Format(time.RFC3339),
-		Algorithm: publicKeyText(c.PublicKey), Signature: c.SignatureAlgorithm.String(), Names: []string{},
+		Algorithm: publicKeyText(c.PublicKey), Signature: c.SignatureAlgorithm.String(), Names: certspec.Names(c),
 		SHA256: fmt.Sprintf("%x", sum), Certificate: string(keyfile.CertificatePEM(c.Raw)),
-	}
-	for _, n := range c.DNSNames {
-		r.Names = append(r.Names, "dns:"+n)
-	}
-	for _, n := range c.EmailAddresses {
-		r.Names = append(r.Names, "email:"+n)
-	}
-	for _, n := range c.IPAddresses {
-		r.Names = append(r.Names, "ip:"+n.String())
-	}
-	for _, n := range c.URIs {
-		r.Names = append(r.Names, "uri:"+n.String())
 	}
 	return r
 }
+
+func subjectOf(c *x509.Certificate) string { return certspec.FormatName(c.RawSubject) }
 
 func (r certReport) human(w io.Writer) {
 	facts(w, "Slot", r.Slot, "Subject", r.Subject, "Issuer", r.Issuer, "Serial number", r.Serial,
@@ -194,13 +185,16 @@ taken. A certificate of another key is refused, where the card tells of its key.
 						return err
 					}
 				}
+				if err := c.mayReplaceCert(ctx, slot); err != nil {
+					return err
+				}
 				if err := c.login(ctx, login); err != nil {
 					return err
 				}
 				if err := c.PutCertificate(ctx, slot.Ref, cert.Raw, piv.PutCertificateOptions{Compress: compress}); err != nil {
 					return err
 				}
-				a.message("certificate of %s stored in slot %s", cert.Subject, slot.Ref)
+				a.message("certificate of %s stored in slot %s", subjectOf(cert), slot.Ref)
 				return nil
 			})
 		},
@@ -208,7 +202,27 @@ taken. A certificate of another key is refused, where the card tells of its key.
 	cmd.Flags().BoolVar(&compress, "compress", false, "store it compressed, for certificates that are too large otherwise")
 	cmd.Flags().BoolVar(&anyKey, "any-key", false, "store it even if it is not of the key in the slot")
 	a.adminFlags(cmd, &login)
+	a.yesFlag(cmd)
 	return cmd
+}
+
+// mayReplaceCert asks before a certificate is lost; --yes does not even look.
+func (c *pivCard) mayReplaceCert(ctx context.Context, slot piv.Slot) error {
+	if c.app.global.yes {
+		return nil
+	}
+	der, err := c.Certificate(ctx, slot.Ref)
+	switch {
+	case errors.Is(err, card.ErrNotFound):
+		return nil
+	case err != nil && !errors.Is(err, card.ErrInvalidAnswer):
+		return err
+	}
+	loss := fmt.Sprintf("The certificate in slot %s will be replaced.", slot.Ref)
+	if old, err := x509.ParseCertificate(der); err == nil {
+		loss = fmt.Sprintf("The certificate of %s in slot %s will be replaced.", subjectOf(old), slot.Ref)
+	}
+	return c.app.confirm(ctx, loss)
 }
 
 // fitting picks the certificate of the slot's key. A card that does not tell
@@ -228,7 +242,7 @@ func (c *pivCard) fitting(ctx context.Context, slot piv.Slot, certs []*x509.Cert
 		}
 	}
 	return nil, hinted{
-		inputf("the certificate of %s is not of the %s key in slot %s", certs[0].Subject, info.Algorithm, slot.Ref),
+		inputf("the certificate of %s is not of the %s key in slot %s", subjectOf(certs[0]), info.Algorithm, slot.Ref),
 		"--any-key stores it nevertheless",
 	}
 }

@@ -87,18 +87,17 @@ func (a *app) certDeleteCommand() *cobra.Command {
 				return err
 			}
 			return a.withCard(ctx, func(c *pivCard) error {
-				if !a.global.yes {
-					cert, err := c.x509Cert(ctx, slot)
-					if errors.Is(err, card.ErrNotFound) {
-						return err
-					}
-					loss := fmt.Sprintf("The certificate in slot %s will be deleted.", slot.Ref)
-					if err == nil {
-						loss = fmt.Sprintf("The certificate of %s in slot %s will be deleted.", cert.Subject, slot.Ref)
-					}
-					if err := a.confirm(ctx, loss); err != nil {
-						return err
-					}
+				// Looked at with --yes too: deleting nothing is no success.
+				der, err := c.Certificate(ctx, slot.Ref)
+				if err != nil && !errors.Is(err, card.ErrInvalidAnswer) {
+					return err
+				}
+				loss := fmt.Sprintf("The certificate in slot %s will be deleted.", slot.Ref)
+				if cert, err := x509.ParseCertificate(der); err == nil {
+					loss = fmt.Sprintf("The certificate of %s in slot %s will be deleted.", subjectOf(cert), slot.Ref)
+				}
+				if err := a.confirm(ctx, loss); err != nil {
+					return err
 				}
 				if err := c.login(ctx, login); err != nil {
 					return err

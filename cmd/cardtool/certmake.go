@@ -194,6 +194,9 @@ card. With --output it is written to a file too.`,
 			}
 			return a.withCard(ctx, func(c *pivCard) error {
 				if !noStore {
+					if err := c.mayReplaceCert(ctx, slot); err != nil {
+						return err
+					}
 					if err := c.login(ctx, login); err != nil {
 						return err
 					}
@@ -215,7 +218,7 @@ card. With --output it is written to a file too.`,
 					if err := c.PutCertificate(ctx, slot.Ref, der, piv.PutCertificateOptions{Compress: compress}); err != nil {
 						return err
 					}
-					a.message("certificate of %s stored in slot %s", cert.Subject, slot.Ref)
+					a.message("certificate of %s stored in slot %s", subjectOf(cert), slot.Ref)
 				}
 				if out.w != nil && (!a.global.json || !out.toStdout()) {
 					if err := out.put(keyfile.CertificatePEM(der)); err != nil {
@@ -236,6 +239,7 @@ card. With --output it is written to a file too.`,
 	cmd.Flags().BoolVar(&compress, "compress", false, "store it compressed")
 	a.adminFlags(cmd, &login)
 	a.publicFlag(cmd, &use)
+	a.yesFlag(cmd)
 	a.outputFlags(cmd, &out, "certificate")
 	return cmd
 }

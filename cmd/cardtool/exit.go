@@ -27,7 +27,7 @@ type exitCode struct {
 // are not looked up.
 var exitCodes = []exitCode{
 	{code: 0, name: "ok", meaning: "done"},
-	{code: 130, name: "interrupted", meaning: "interrupted (Ctrl-C, SIGTERM)", is: matches(errInterrupted, context.Canceled)},
+	{code: 130, name: "interrupted", meaning: "interrupted (Ctrl-C, SIGTERM)", is: matches(errInterrupted, tui.ErrInterrupted, context.Canceled)},
 	{code: 2, name: "usage", meaning: "wrong command line: an unknown command, flag, slot or value", is: as[usageError]},
 	{code: 5, name: "blocked", meaning: "a PIN or PUK has no tries left", is: as[*card.Blocked], next: "cardtool pin unblock sets a new PIN with the PUK"},
 	{code: 4, name: "wrong-secret", meaning: "a PIN, PUK, management key or passphrase was wrong or cannot be one", is: isWrongSecret, next: "try again with the right one"},
@@ -35,7 +35,7 @@ var exitCodes = []exitCode{
 	{code: 7, name: "ambiguous", meaning: "there are several cards and none was chosen", is: matches(card.ErrAmbiguous), next: "choose with --reader or --serial"},
 	{code: 12, name: "bad-signature", meaning: "a signature does not fit, or is not by whom it should be", is: as[signatureError]},
 	{code: 14, name: "not-touched", meaning: "the card waited for a touch in vain", is: matches(card.ErrTouchTimeout), next: "try again and touch the card when asked"},
-	{code: 13, name: "declined", meaning: "a question was answered with no, or there was no terminal to ask it on", is: matches(errDeclined, tui.ErrNoTerminal)},
+	{code: 13, name: "declined", meaning: "a question was answered with no, or there was no terminal to ask it on", is: matches(errDeclined, tui.ErrNoTerminal, tui.ErrEnded)},
 	{code: 10, name: "bad-input", meaning: "an input file cannot be read, is malformed, or does not fit the key", is: as[inputError]},
 	{code: 11, name: "exists", meaning: "an output file exists already", is: matches(fs.ErrExist), next: "--force replaces it"},
 	{code: 3, name: "no-card", meaning: "no PC/SC service, no reader, no card in it, a card without the applet, one that is gone or that another program keeps", is: matches(errNoCard, reader.ErrService, reader.ErrBusy, card.ErrNoApplet, apdu.ErrRemoved, apdu.ErrNoAnswer, apdu.ErrReset)},

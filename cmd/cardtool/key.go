@@ -38,7 +38,10 @@ func algorithmNames() []string {
 }
 
 func parseAlgorithm(s string) (card.Algorithm, error) {
-	plain := func(s string) string { return strings.ReplaceAll(strings.ToLower(s), "-", "") }
+	// ECCP256 is how Yubico's tools call P-256.
+	plain := func(s string) string {
+		return strings.TrimPrefix(strings.ReplaceAll(strings.ToLower(s), "-", ""), "ecc")
+	}
 	for _, alg := range algorithms {
 		if plain(s) == plain(string(alg)) {
 			return alg, nil

@@ -276,8 +276,11 @@ func (a *app) attest(ctx context.Context, c *pivCard, slot piv.Slot, out *output
 		if err != nil {
 			return hinted{signatureError{fmt.Errorf("attestation of slot %s: %w", slot.Ref, err)}, "--roots names other roots, --any-root takes the card's own"}
 		}
+		if at.Ref != slot.Ref {
+			return signatureError{fmt.Errorf("the card attests slot %s when asked for slot %s: not what was asked for", at.Ref, slot.Ref)}
+		}
 		r.fill(at)
-		r.proof = "yes, verified to " + at.Chain[len(at.Chain)-1].Subject.String()
+		r.proof = "yes, verified to " + subjectOf(at.Chain[len(at.Chain)-1])
 		if trust.anyRoot {
 			r.proof = "so the card itself says; no maker vouches for that"
 		}

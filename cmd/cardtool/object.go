@@ -345,8 +345,10 @@ func (c *pivCard) mayReplaceObject(ctx context.Context, o piv.Object) error {
 	}
 	old, err := c.ReadObject(ctx, o.Tag)
 	switch {
-	case errors.Is(err, card.ErrNotFound), errors.Is(err, card.ErrLoginRequired):
+	case errors.Is(err, card.ErrNotFound):
 		return nil
+	case errors.Is(err, card.ErrLoginRequired):
+		return c.app.confirm(ctx, fmt.Sprintf("The %s may be on the card, which only the PIN tells; what it holds will be lost, be it the management key that is kept there.", o.Label))
 	case err != nil:
 		return err
 	}
@@ -368,6 +370,11 @@ func (a *app) objectDeleteCommand() *cobra.Command {
 				return err
 			}
 			return a.withCard(ctx, func(c *pivCard) error {
+				// Looked at with --yes too: deleting nothing is no success.
+				_, err := c.ReadObject(ctx, o.Tag)
+				if err != nil && !errors.Is(err, card.ErrLoginRequired) && !errors.Is(err, card.ErrInvalidAnswer) {
+					return err
+				}
 				if err := a.confirm(ctx, fmt.Sprintf("The %s will be deleted.", o.Label)); err != nil {
 					return err
 				}

@@ -140,8 +140,10 @@ kept on the card behind the PIN (--protect), or both.`,
 			if !generate && out.path != "" {
 				return usagef("--output goes with --generate")
 			}
-			if _, err := oneOf("algorithm", algorithm, managementAlgorithmNames()); err != nil {
-				return err
+			if algorithm != "" {
+				if _, _, err := parseManagementAlgorithm(algorithm); err != nil {
+					return err
+				}
 			}
 			if out.path != "" {
 				if err := out.open(false); err != nil {
@@ -199,17 +201,25 @@ func (c *pivCard) managementAlgorithm(ctx context.Context, name string) (piv.Man
 		if err != nil {
 			return "", 0, err
 		}
-		name = string(mk.Algorithm)
-		if name == "" {
+		if name = string(mk.Algorithm); name == "" {
 			name = string(piv.TripleDES)
 		}
 	}
+	return parseManagementAlgorithm(name)
+}
+
+// parseManagementAlgorithm reads a kind of management key, with or without
+// dash; TDES is how ykman calls 3DES.
+func parseManagementAlgorithm(name string) (piv.ManagementAlgorithm, int, error) {
+	plain := func(s string) string {
+		return strings.Replace(strings.ReplaceAll(strings.ToLower(s), "-", ""), "tdes", "3des", 1)
+	}
 	for _, m := range managementAlgorithms {
-		if strings.EqualFold(name, string(m.alg)) {
+		if plain(name) == plain(string(m.alg)) {
 			return m.alg, m.length, nil
 		}
 	}
-	return "", 0, fmt.Errorf("management keys of kind %s: %w", name, card.ErrUnsupported)
+	return "", 0, usagef("unknown algorithm %q; there are %s", name, strings.Join(managementAlgorithmNames(), ", "))
 }
 
 func (a *app) newManagementKey(ctx context.Context, generate bool, alg piv.ManagementAlgorithm, length int) (*secret.Secret, error) {

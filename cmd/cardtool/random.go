@@ -7,7 +7,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-const maxRandom = 1 << 20
+const (
+	maxRandom = 1 << 20
+	maxAtOnce = 1024 // in one transaction: others want the card too
+)
 
 func (a *app) randomCommand() *cobra.Command {
 	var (
@@ -33,7 +36,17 @@ func (a *app) randomCommand() *cobra.Command {
 				return err
 			}
 			return a.withCard(cmd.Context(), func(c *pivCard) error {
-				b, err := c.Random(cmd.Context(), int(n))
+				var b []byte
+				err := a.busy("Getting random numbers", func() error {
+					for uint64(len(b)) < n {
+						part, err := c.Random(cmd.Context(), min(int(n)-len(b), maxAtOnce))
+						if err != nil {
+							return err
+						}
+						b = append(b, part...)
+					}
+					return nil
+				})
 				if err != nil {
 					return err
 				}

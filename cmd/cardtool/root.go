@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -24,9 +25,11 @@ type app struct {
 
 	global  globalFlags
 	secrets secretFlags
-	fds     map[int]*os.File
-	closers []func()
-	started bool
+	// secretOrder has them in the order in which commands ask for them.
+	secretOrder []*secretSource
+	fds         map[int]*os.File
+	closers     []func()
+	started     bool
 
 	attestationRoots []*x509.Certificate        // of key attest
 	status           atomic.Pointer[tui.Status] // what shows while the card works
@@ -168,9 +171,15 @@ func (a *app) run(ctx context.Context, args []string) (code int) {
 	}
 	if !a.started {
 		err = usageError{err}
+		// Flags after the one that was wrong were not read.
+		a.global.json = a.global.json || slices.Contains(args, "--json")
 	}
 	if ctx.Err() != nil && errors.Is(context.Cause(ctx), errInterrupted) && !errors.Is(err, errInterrupted) {
-		err = fmt.Errorf("%w: %w", errInterrupted, err)
+		if errors.Is(err, context.Canceled) {
+			err = errInterrupted
+		} else {
+			err = fmt.Errorf("%w: %w", errInterrupted, err)
+		}
 	}
 	return a.report(cmd, err)
 }
@@ -227,6 +236,10 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 // where it is not known.
 func (a *app) openInput(name string) (r io.ReadCloser, size int64, err error) {
 	if name == "" || name == "-" {
+		// Secrets come first on standard input, a line each; the rest is the file.
+		if err := a.secretsFromStdin(); err != nil {
+			return nil, 0, err
+		}
 		return io.NopCloser(a.stdin), -1, nil
 	}
 	f, err := os.Open(name)

@@ -59,6 +59,7 @@ func (a *app) takes(cmd *cobra.Command, kinds ...secretKind) {
 		if s == nil {
 			s = &secretSource{kind: k, fd: -1}
 			a.secrets[k.flag] = s
+			a.secretOrder = append(a.secretOrder, s)
 		}
 		what := k.name
 		if k.hex {
@@ -105,6 +106,8 @@ func (a *app) readNow(s *secretSource) (*secret.Secret, error) {
 			return nil, inputf("the environment has no variable %s for the %s", s.env, s.kind.name)
 		}
 		b = []byte(v)
+	case s.fd == 0:
+		b, err = readLine(a.stdin)
 	case s.fd >= 0:
 		f := a.descriptor(s.fd)
 		if f == nil {
@@ -126,6 +129,19 @@ func (a *app) readNow(s *secretSource) (*secret.Secret, error) {
 		return nil, inputError{fmt.Errorf("read the %s: %w", s.kind.name, err)}
 	}
 	return s.kind.parse(b)
+}
+
+// secretsFromStdin reads those secrets that are to come from standard input
+// and were not read yet, in the order of the command's flags.
+func (a *app) secretsFromStdin() error {
+	for _, src := range a.secretOrder {
+		if src.value == nil && (src.file == "-" || src.fd == 0) {
+			if _, err := a.secret(a.ctx, src.kind, ""); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // readLine reads to the end of a line, not further. The line may end with the

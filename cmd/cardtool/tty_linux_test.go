@@ -111,6 +111,20 @@ func TestInterruptAtPrompt(t *testing.T) {
 	}
 }
 
+// TestEndAtPrompt: Ctrl-D is no PIN.
+func TestEndAtPrompt(t *testing.T) {
+	d := newDesk(t)
+	cmd := d.start("sign", "9a", "file", "-o", "sig")
+	d.AwaitThat("a prompt", func(s string) bool { return strings.Contains(s, "PIN (3 tries left): ") && !d.Echoes() })
+	d.Type("\x04")
+	if code := exitOf(t, cmd.Wait()); code != 13 {
+		t.Errorf("exit code %d: %q", code, d.Shown())
+	}
+	if !d.Echoes() {
+		t.Error("the terminal does not echo any more")
+	}
+}
+
 // TestProgress: a file that comes slowly is shown on the way.
 func TestProgress(t *testing.T) {
 	d := newDesk(t)

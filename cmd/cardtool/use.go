@@ -53,8 +53,8 @@ func (a *app) readPublic(use *keyUse) error {
 func (c *pivCard) keyFor(ctx context.Context, slot piv.Slot, use keyUse) (card.KeyInfo, error) {
 	info, err := c.Key(ctx, slot.Ref)
 	if use.public.Key == nil {
-		// 6A82 is about a certificate; cards that tell of keys answer 6A88.
-		if errors.Is(err, card.ErrNotFound) && errors.Is(err, apdu.ErrNotFound) {
+		// Cards that tell of keys answer 6A88; the others miss a certificate only.
+		if errors.Is(err, card.ErrNotFound) && !errors.Is(err, apdu.ErrReferenceNotFound) {
 			err = hinted{err, "if there is a key without a certificate, --public-key gives its public half"}
 		}
 		return info, err

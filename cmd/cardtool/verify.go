@@ -15,6 +15,7 @@ import (
 	"io"
 	"math"
 	"math/big"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,7 +28,6 @@ import (
 
 // A verifyRequest is one cardtool verify.
 type verifyRequest struct {
-	signature []byte
 	file      string // what was signed; "" for nothing given
 	hasFile   bool
 	hash      crypto.Hash
@@ -71,7 +71,8 @@ certificate of a CA.`,
 			if len(argv) > 1 {
 				req.file, req.hasFile = argv[1], true
 			}
-			if req.signature, err = a.readSignature(argv[0]); err != nil {
+			sig, err := a.openSignature(argv[0])
+			if err != nil {
 				return err
 			}
 			switch {
@@ -92,7 +93,7 @@ certificate of a CA.`,
 					return err
 				}
 			}
-			report, err := a.verify(ctx, &req)
+			report, err := a.verify(ctx, &req, sig)
 			if err != nil {
 				return fmt.Errorf("%s: %w", inputName(argv[0]), err)
 			}
@@ -146,40 +147,81 @@ func (a *app) slotPublic(ctx context.Context, name string, out *keyfile.Public) 
 	})
 }
 
-// readSignature reads a signature of any form; one with its content inside may be long.
-func (a *app) readSignature(name string) ([]byte, error) {
-	b, err := a.readWhole(name, math.MaxInt64)
-	if err == nil && len(b) == 0 {
-		err = inputf("%s is empty", inputName(name))
-	}
-	return b, err
+// A signatureFile is a signature of any form.
+type signatureFile struct {
+	io.ReaderAt
+	size int64
 }
 
-func (a *app) verify(ctx context.Context, req *verifyRequest) (*verifyReport, error) {
-	der := req.signature
-	if block, _ := pem.Decode(req.signature); block != nil {
-		if block.Type == sshsig.PEMType {
-			return a.verifySSH(ctx, req)
+// openSignature opens a file; what can be read only once is read.
+func (a *app) openSignature(name string) (*signatureFile, error) {
+	size, err := a.inputSize(name)
+	if err != nil {
+		return nil, err
+	}
+	s := &signatureFile{size: size}
+	if size < 0 {
+		b, err := a.readWhole(name, math.MaxInt64)
+		if err != nil {
+			return nil, err
 		}
-		if block.Type != "CMS" && block.Type != "PKCS7" {
+		s.ReaderAt, s.size = bytes.NewReader(b), int64(len(b))
+	} else {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, inputError{err}
+		}
+		a.atEnd(func() { f.Close() })
+		s.ReaderAt = f
+	}
+	if s.size == 0 {
+		return nil, inputf("%s is empty", inputName(name))
+	}
+	return s, nil
+}
+
+func (s *signatureFile) read() ([]byte, error) {
+	return io.ReadAll(io.NewSectionReader(s, 0, s.size))
+}
+
+func (a *app) verify(ctx context.Context, req *verifyRequest, file *signatureFile) (*verifyReport, error) {
+	start := make([]byte, len("-----BEGIN"))
+	n, _ := file.ReadAt(start, 0)
+	armoured := string(start[:n]) == "-----BEGIN"
+	if armoured {
+		b, err := file.read()
+		if err != nil {
+			return nil, inputError{err}
+		}
+		block, _ := pem.Decode(b)
+		switch {
+		case block == nil:
+			return nil, inputf("malformed PEM")
+		case block.Type == sshsig.PEMType:
+			return a.verifySSH(ctx, req, b)
+		case block.Type != "CMS" && block.Type != "PKCS7":
 			return nil, inputf("PEM of type %q is no signature", block.Type)
 		}
-		der = block.Bytes
+		file = &signatureFile{bytes.NewReader(block.Bytes), int64(len(block.Bytes))}
 	}
-	sd, err := cms.Parse(der)
-	if err == nil {
+	sd, err := cms.Read(file, file.size)
+	switch {
+	case err == nil:
 		return a.verifyCMS(ctx, req, sd)
-	}
-	if len(der) != len(req.signature) || !errors.Is(err, cms.ErrMalformed) {
+	case armoured || !errors.Is(err, cms.ErrMalformed) || file.size > maxSmallInput:
 		return nil, inputError{err}
 	}
-	return a.verifyPlain(ctx, req)
+	sig, err := file.read()
+	if err != nil {
+		return nil, inputError{err}
+	}
+	return a.verifyPlain(ctx, req, sig)
 }
 
 var errBadSignature = errors.New("bad signature")
 
-func (a *app) verifySSH(ctx context.Context, req *verifyRequest) (*verifyReport, error) {
-	s, err := sshsig.Parse(req.signature)
+func (a *app) verifySSH(ctx context.Context, req *verifyRequest, armoured []byte) (*verifyReport, error) {
+	s, err := sshsig.Parse(armoured)
 	if err != nil {
 		return nil, inputError{err}
 	}
@@ -214,20 +256,21 @@ func (r *verifyRequest) needFile() error {
 }
 
 func (a *app) verifyCMS(ctx context.Context, req *verifyRequest, sd *cms.SignedData) (*verifyReport, error) {
+	if req.key.Certificate != nil {
+		// Signatures may come without the signer's certificate.
+		sd.Certificates = append(sd.Certificates, req.key.Certificate)
+	}
 	var signed []cms.Verified
 	var err error
-	switch {
-	case !sd.Detached() && !req.hasFile:
+	if !sd.Detached() {
 		signed, err = sd.Verify(nil)
-	default:
+	}
+	// With the content inside and a file besides, both must be the same.
+	if err == nil && (sd.Detached() || req.hasFile) {
 		if err := req.needFile(); err != nil {
 			return nil, err
 		}
-		var inside []byte
-		if !sd.Detached() {
-			inside = sd.Content
-		}
-		signed, err = a.verifyDetached(ctx, req, sd, inside)
+		signed, err = a.verifyDetached(ctx, req, sd)
 	}
 	if errors.Is(err, cms.ErrSignature) {
 		return nil, signatureError{fmt.Errorf("%w: %w", errBadSignature, err)}
@@ -240,7 +283,7 @@ func (a *app) verifyCMS(ctx context.Context, req *verifyRequest, sd *cms.SignedD
 			return nil, signatureError{fmt.Errorf("%w: %w", errBadSignature, err)}
 		}
 	}
-	r := &verifyReport{Valid: true, Format: "cms", Signer: signed[0].Certificate.Subject.String()}
+	r := &verifyReport{Valid: true, Format: "cms", Signer: subjectOf(signed[0].Certificate)}
 	if !signed[0].Time.IsZero() {
 		r.Time = signed[0].Time.UTC().Format(time.RFC3339)
 	}
@@ -248,29 +291,18 @@ func (a *app) verifyCMS(ctx context.Context, req *verifyRequest, sd *cms.SignedD
 }
 
 // verifyDetached streams the file through the signature's digests.
-func (a *app) verifyDetached(ctx context.Context, req *verifyRequest, sd *cms.SignedData, inside []byte) ([]cms.Verified, error) {
+func (a *app) verifyDetached(ctx context.Context, req *verifyRequest, sd *cms.SignedData) ([]cms.Verified, error) {
 	pr, pw := io.Pipe()
-	go func() { pw.CloseWithError(a.stream(ctx, req.file, "Reading", pw)) }()
 	defer pr.Close()
-	if inside == nil {
-		return sd.Verify(pr)
-	}
-	// With the content inside and a file besides, both must be the same.
-	var same bytes.Buffer
-	if _, err := io.Copy(&same, pr); err != nil {
-		return nil, err
-	}
-	if !bytes.Equal(same.Bytes(), inside) {
-		return nil, cms.ErrSignature
-	}
-	return sd.Verify(nil)
+	go func() { pw.CloseWithError(a.stream(ctx, req.file, "Reading", pw)) }()
+	return sd.Verify(pr)
 }
 
 // trusts tells whether a CMS signer is who should have signed.
 func (r *verifyRequest) trusts(sd *cms.SignedData, s cms.Verified) error {
 	if r.key.Key != nil {
 		if !keyfile.Equal(r.key.Key, s.Certificate.PublicKey) {
-			return fmt.Errorf("signed by %s with another key", s.Certificate.Subject)
+			return fmt.Errorf("signed by %s with another key", subjectOf(s.Certificate))
 		}
 		return nil
 	}
@@ -287,7 +319,7 @@ func (r *verifyRequest) trusts(sd *cms.SignedData, s cms.Verified) error {
 	return err
 }
 
-func (a *app) verifyPlain(ctx context.Context, req *verifyRequest) (*verifyReport, error) {
+func (a *app) verifyPlain(ctx context.Context, req *verifyRequest, sig []byte) (*verifyReport, error) {
 	if req.key.Key == nil {
 		return nil, usagef("this signature is no CMS: it is verified with --slot or --key")
 	}
@@ -302,14 +334,14 @@ func (a *app) verifyPlain(ctx context.Context, req *verifyRequest) (*verifyRepor
 	switch k := req.key.Key.(type) {
 	case *rsa.PublicKey:
 		if req.pss {
-			ok = rsa.VerifyPSS(k, p.hash, p.sum, req.signature, nil) == nil
+			ok = rsa.VerifyPSS(k, p.hash, p.sum, sig, nil) == nil
 		} else {
-			ok = rsa.VerifyPKCS1v15(k, p.hash, p.sum, req.signature) == nil
+			ok = rsa.VerifyPKCS1v15(k, p.hash, p.sum, sig) == nil
 		}
 	case *ecdsa.PublicKey:
-		ok = ecdsa.VerifyASN1(k, p.sum, req.signature) || verifyRaw(k, p.sum, req.signature)
+		ok = ecdsa.VerifyASN1(k, p.sum, sig) || verifyRaw(k, p.sum, sig)
 	case ed25519.PublicKey:
-		ok = p.short && ed25519.Verify(k, p.message, req.signature)
+		ok = p.short && ed25519.Verify(k, p.message, sig)
 	default:
 		return nil, inputf("a %s key does not sign", publicKeyText(k))
 	}

@@ -41,12 +41,13 @@ var algorithms = []struct {
 
 // forms are cards by the longest APDU that they know.
 var forms = []struct {
-	name, personality string
-	algorithms        int // the first so many of algorithms
-	metadata          bool
+	name, personality  string
+	algorithms         int // the first so many of algorithms
+	extended, metadata bool
 }{
-	{"extended", "yubikey-5.7", 3, true},
-	{"short", "yubikey-4", 2, false},
+	{"extended", "yubikey-5.7", 3, true, true},
+	{"short", "yubikey-5.7-short", 3, false, true},
+	{"short", "yubikey-4", 2, false, false},
 }
 
 var peers = []string{"yubico-piv-tool", "ykman", "piv-tool"}
@@ -58,8 +59,8 @@ func TestPIV(t *testing.T) {
 	hwtest.Program(t, "piv-tool", "opensc")
 	for _, form := range forms {
 		for _, algorithm := range algorithms[:form.algorithms] {
-			t.Run(form.name+"/"+algorithm.name, func(t *testing.T) {
-				b := newBench(t, form.personality, form.metadata)
+			t.Run(form.personality+"/"+algorithm.name, func(t *testing.T) {
+				b := newBench(t, form.personality, form.extended, form.metadata)
 				rows := b.rows(algorithm.cardtool, algorithm.yubico, algorithm.ykman, algorithm.pivTool)
 				show(t, fmt.Sprintf("%s key on a card with %s APDUs (%s)", algorithm.name, form.name, form.personality), peers, rows)
 				judge(t, rows)
@@ -78,14 +79,14 @@ type bench struct {
 	extended bool
 }
 
-func newBench(t *testing.T, personality string, metadata bool) *bench {
+func newBench(t *testing.T, personality string, extended, metadata bool) *bench {
 	r := hwtest.Start(t, hwtest.Config{Personalities: []string{personality}})
-	b := &bench{t: t, rig: r, cardtool: hwtest.Cardtool(t), metadata: metadata, extended: personality != "yubikey-4"}
+	b := &bench{t: t, rig: r, cardtool: hwtest.Cardtool(t), metadata: metadata, extended: extended}
 	r.File("pin", []byte(factoryPIN+"\n"))
 	r.File("key", []byte(factoryKey+"\n"))
 	r.File("colons", []byte(strings.TrimSuffix(colons(factoryKey), ":")+"\n"))
 	r.File("message", []byte("what is signed\n"))
-	if personality == "yubikey-5.7" {
+	if strings.HasPrefix(personality, "yubikey-5.7") {
 		// piv-tool and yubico-piv-tool 2.2 know management keys of 3DES only.
 		r.File("newkey", []byte(factoryKey+"\n"))
 		b.run(b.ours("admin-key", "change", "--algorithm", "3des", "--admin-key-file", "key", "--new-admin-key-file", "newkey"))
@@ -179,9 +180,15 @@ func (b *bench) rows(name, yubico, ykman, pivTool string) []row {
 	}
 	var rows []row
 
-	// SELECT, the management key's kind (metadata, else it is 3DES), challenge
-	// and response, GENERATE.
-	rows = append(rows, task("key generate", pick(b.metadata, 5, 4),
+	// Parts that short answers come in: with RSA-2048 a public key and its
+	// metadata take two, its certificate three, the others' certificates two.
+	long := pick(b.rsa && !b.extended, 1, 0)
+	certificate := pick(b.extended, 1, 2) + long
+
+	// SELECT, the management key's kind where it may be another than 3DES,
+	// challenge and response, GENERATE. A YubiKey 4 is asked for its version
+	// before it makes an RSA key, as those of some can be factored.
+	rows = append(rows, task("key generate", 4+pick(b.metadata || b.rsa, 1, 0)+long,
 		b.ours("key", "generate", "9a", "-a", name, "--admin-key-file", admin, "--yes", "--force", "-o", "public.pem"),
 		map[string][]string{
 			"yubico-piv-tool": either(yubico, b.yubico("-a", "generate", "-s", "9a", "-A", yubico, "-o", "other.pem")),
@@ -196,9 +203,9 @@ func (b *bench) rows(name, yubico, ykman, pivTool string) []row {
 		"yubico-piv-tool": b.yubico("-a", "status"),
 		"ykman":           either(map[bool]string{true: "info"}[b.extended], b.ykman("info")),
 	}))
-	// SELECT and each of 24 slots; without metadata the certificates tell, and
-	// the attestation of a key that has none, for which the version must be known.
-	rows = append(rows, task("keys", 25+pick(b.metadata, 1, 0), b.ours("keys"), nil))
+	// SELECT and each of 24 slots; without metadata the certificates tell, of
+	// which there is one, and attestations whether 23 slots have a key without.
+	rows = append(rows, task("keys", 24+pick(b.metadata, 1+long, 23+certificate), b.ours("keys"), nil))
 
 	rows = append(rows, b.importRow(name, yubico, ykman, admin))
 	b.run(b.ours("key", "generate", "9a", "-a", name, "--admin-key-file", admin, "--yes", "--force", "-o", "public.pem"))
@@ -207,7 +214,7 @@ func (b *bench) rows(name, yubico, ykman, pivTool string) []row {
 	// SELECT, the PIN's state, the key's type, VERIFY and the operation, which
 	// with RSA-2048 is a chain of two and the rest of the answer in short APDUs.
 	operation := pick(b.rsa && !b.extended, 3, 1)
-	keyType := pick(b.metadata, 1, pick(b.rsa, 4, 2)) // a certificate in short answers
+	keyType := pick(b.metadata, 1+long, certificate)
 	rows = append(rows, task("sign", 3+keyType+operation, b.ours("sign", "9a", "message", "--pin-file", pin, "--force", "-o", "signature"), map[string][]string{
 		"yubico-piv-tool": either(yubico, b.yubico("-a", "verify-pin", "-P", factoryPIN, "--sign", "-s", "9a", "-A", yubico, "-H", "SHA256", "-i", "message", "-o", "other.sig")),
 	}))
@@ -220,7 +227,7 @@ func (b *bench) rows(name, yubico, ykman, pivTool string) []row {
 		rows = append(rows, row{task: "each further decryption", floor: operation, ours: b.warmDecryption()})
 	}
 	// SELECT, ATTEST and the attestation certificate that vouches for it.
-	rows = append(rows, task("key attest", 3+pick(b.extended, 0, 5), b.ours("key", "attest", "9a", "--no-verify", "--force", "-o", "attestation.pem"), map[string][]string{
+	rows = append(rows, task("key attest", pick(b.extended, 3, 5+long), b.ours("key", "attest", "9a", "--no-verify", "--force", "-o", "attestation.pem"), map[string][]string{
 		"yubico-piv-tool": either(yubico, b.yubico("-a", "attest", "-s", "9a", "-o", "other.pem")),
 		"ykman":           either(ykman, b.ykman("keys", "attest", "9a", b.rig.Path("other.pem"))),
 	}))

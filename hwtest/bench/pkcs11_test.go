@@ -47,6 +47,7 @@ func TestPKCS11(t *testing.T) {
 		// SELECT of each applet, version, serial number, the PIN's state, the
 		// key's type, VERIFY and the operation; 24 slots and what is in them.
 		{"yubikey-5.7", 34, 9, 9, 1},
+		{"yubikey-5.7-short", 38, 11, 9, 3},
 		// Short APDUs: an RSA signature takes three, and an RSA certificate,
 		// which is what tells the key's type where there is no metadata, four.
 		{"nist-short", 40, 14, 10, 3},

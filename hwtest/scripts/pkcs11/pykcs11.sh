@@ -19,7 +19,7 @@ slot = next(s for s in lib.getSlotList(tokenPresent=True)
             if not label or lib.getTokenInfo(s).label.strip() == label)
 session = lib.openSession(slot)
 assert session.getSessionInfo().state == CKS_RO_PUBLIC_SESSION
-assert session.findObjects([(CKA_CLASS, CKO_PRIVATE_KEY)]) == []
+assert session.findObjects([(CKA_CLASS, CKO_PRIVATE_KEY), (CKA_PRIVATE, True)]) == []
 session.login(os.environ["PIN"])
 
 def key(id):
@@ -44,7 +44,7 @@ assert bytes(session.decrypt(key(1), open("secret", "rb").read(), oaep)) == text
 for o in session.findObjects([(CKA_CLASS, CKO_CERTIFICATE)]):
     print(session.getAttributeValue(o, [CKA_ID, CKA_LABEL]))
 session.logout()
-assert session.findObjects([(CKA_CLASS, CKO_PRIVATE_KEY)]) == []
+assert session.findObjects([(CKA_CLASS, CKO_PRIVATE_KEY), (CKA_PRIVATE, True)]) == []
 session.closeSession()
 END
 "$python" card.py

@@ -99,6 +99,9 @@ func (s Spec) Certificate(now time.Time) (*x509.Certificate, error) {
 	if s.Days <= 0 {
 		return nil, fmt.Errorf("a certificate that is valid for %d days", s.Days)
 	}
+	if t.NotAfter.Year() > 9999 {
+		return nil, fmt.Errorf("a certificate that is valid for %d days: dates end with the year 9999", s.Days)
+	}
 	if t.RawSubject, err = ParseName(s.Subject); err != nil {
 		return nil, err
 	}
@@ -243,7 +246,10 @@ func (s Spec) extensions() ([]pkix.Extension, error) {
 	return out, nil
 }
 
-var oidUPN = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 20, 2, 3}
+var (
+	oidUPN              = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 20, 2, 3}
+	oidAlternativeNames = asn1.ObjectIdentifier{2, 5, 29, 17}
+)
 
 // A generalName encodes one kind of alternative name (RFC 5280 section 4.2.1.6).
 type generalName func(value string) (asn1.RawValue, error)
@@ -308,7 +314,7 @@ func alternativeNames(names []string) (pkix.Extension, error) {
 		values = append(values, v)
 	}
 	der, err := asn1.Marshal(values)
-	return pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: der}, err
+	return pkix.Extension{Id: oidAlternativeNames, Value: der}, err
 }
 
 func marshalKeyUsage(u x509.KeyUsage) (pkix.Extension, error) {

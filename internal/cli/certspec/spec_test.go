@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,14 @@ func TestParseName(t *testing.T) {
 		if got := rdns.String(); got != want {
 			t.Errorf("%q: %q, not %q", in, got, want)
 		}
+		again, err := ParseName(FormatName(der))
+		if err != nil || string(again) != string(der) {
+			t.Errorf("%q: shown as %q, which is read as %x, %v", in, FormatName(der), again, err)
+		}
+	}
+	der, err := ParseName("EMAILADDRESS=a@b.example,UID=alice,O=Two\\, Ltd,DC=b,DC=example")
+	if got := FormatName(der); err != nil || got != "EMAILADDRESS=a@b.example,UID=alice,O=Two\\, Ltd,DC=b,DC=example" {
+		t.Errorf("%q, %v", got, err)
 	}
 	for _, in := range []string{"", "Alice", "CN=", "XX=1", "CN=a\\", "C=CHE", "CN=a,,O=b"} {
 		if _, err := ParseName(in); err == nil {
@@ -85,6 +94,9 @@ func TestSpec(t *testing.T) {
 	if len(c.DNSNames) != 1 || len(c.EmailAddresses) != 1 || len(c.IPAddresses) != 2 || len(c.URIs) != 1 {
 		t.Errorf("names: %v %v %v %v", c.DNSNames, c.EmailAddresses, c.IPAddresses, c.URIs)
 	}
+	if got := Names(c); !slices.Equal(got, s.Names) {
+		t.Errorf("names: %q, not %q", got, s.Names)
+	}
 	if want := x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign | x509.KeyUsageDecipherOnly; c.KeyUsage != want {
 		t.Errorf("key usage %b, not %b", c.KeyUsage, want)
 	}
@@ -110,6 +122,7 @@ func TestBadSpecs(t *testing.T) {
 	good := Spec{Subject: "CN=x", Days: 1}
 	for name, bad := range map[string]func(*Spec){
 		"days":      func(s *Spec) { s.Days = 0 },
+		"century":   func(s *Spec) { s.Days = 9999999 },
 		"serial":    func(s *Spec) { s.Serial = strings.Repeat("ff", 21) },
 		"name kind": func(s *Spec) { s.Names = []string{"example.org"} },
 		"ip":        func(s *Spec) { s.Names = []string{"ip:1.2.3"} },

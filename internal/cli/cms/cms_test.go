@@ -111,7 +111,7 @@ func TestOpenSSLSigns(t *testing.T) {
 	}
 	content := []byte("content\n")
 	for name, s := range signers(t) {
-		for form, extra := range map[string][]string{"attached": {"-nodetach"}, "detached": nil, "noattr": {"-noattr"}, "pss": {"-keyopt", "rsa_padding_mode:pss"}} {
+		for form, extra := range map[string][]string{"attached": {"-nodetach"}, "detached": nil, "stream": {"-nodetach", "-stream"}, "noattr": {"-noattr"}, "pss": {"-keyopt", "rsa_padding_mode:pss"}} {
 			if form == "pss" && name != "rsa" || name == "ed25519" {
 				continue
 			}
@@ -127,7 +127,7 @@ func TestOpenSSLSigns(t *testing.T) {
 					t.Fatalf("openssl: %v: %s", err, out)
 				}
 				der, _ := os.ReadFile(path("sig"))
-				sd, err := Parse(der)
+				sd, err := Read(bytes.NewReader(der), int64(len(der)))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -191,9 +191,15 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(m.Detached())
+	var attached bytes.Buffer
+	m.Attach(&attached, bytes.NewReader(nil), 0)
+	f.Add(attached.Bytes())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if sd, err := Parse(b); err == nil {
 			sd.Verify(bytes.NewReader(nil))
+		}
+		if sd, err := Read(bytes.NewReader(b), int64(len(b))); err == nil {
+			sd.Verify(nil)
 		}
 	})
 }

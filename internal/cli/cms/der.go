@@ -9,6 +9,7 @@ import (
 const (
 	tagInteger     = 0x02
 	tagOctetString = 0x04
+	tagOID         = 0x06
 	tagSequence    = 0x30
 	tagSet         = 0x31
 	tagContext0    = 0xA0 // [0], constructed

@@ -29,7 +29,7 @@ var (
 
 // A SignedData was read and is not checked yet.
 type SignedData struct {
-	Content      []byte // nil when detached
+	content      *io.SectionReader // nil when detached
 	Certificates []*x509.Certificate
 	signers      []signer
 }
@@ -46,7 +46,7 @@ type signer struct {
 }
 
 // Detached tells whether the content is elsewhere.
-func (s *SignedData) Detached() bool { return s.Content == nil }
+func (s *SignedData) Detached() bool { return s.content == nil }
 
 var (
 	context0          = ber.Tag(0).ContextSpecific().Constructed()
@@ -71,48 +71,53 @@ func Parse(der []byte) (*SignedData, error) {
 		return nil, ErrMalformed
 	}
 	s := new(SignedData)
-	if err := s.content(encap); err != nil {
+	if err := s.parseContent(encap); err != nil {
 		return nil, err
 	}
+	return s, s.parseTail(sd)
+}
+
+// parseTail reads what comes after the content.
+func (s *SignedData) parseTail(sd cryptobyte.String) error {
 	var certs cryptobyte.String
 	var present bool
 	if !sd.ReadOptionalASN1(&certs, &present, context0) {
-		return nil, ErrMalformed
+		return ErrMalformed
 	}
 	for !certs.Empty() {
 		var one cryptobyte.String
 		var tag ber.Tag
 		if !certs.ReadAnyASN1Element(&one, &tag) {
-			return nil, ErrMalformed
+			return ErrMalformed
 		}
 		if tag != ber.SEQUENCE {
 			continue // attribute certificates and the like
 		}
 		c, err := x509.ParseCertificate(one)
 		if err != nil {
-			return nil, fmt.Errorf("certificate in a CMS signature: %w", err)
+			return fmt.Errorf("certificate in a CMS signature: %w", err)
 		}
 		s.Certificates = append(s.Certificates, c)
 	}
 	var signers cryptobyte.String
 	if !sd.SkipOptionalASN1(context1) || !sd.ReadASN1(&signers, ber.SET) {
-		return nil, ErrMalformed
+		return ErrMalformed
 	}
 	for !signers.Empty() {
 		var one cryptobyte.String
 		if !signers.ReadASN1(&one, ber.SEQUENCE) {
-			return nil, ErrMalformed
+			return ErrMalformed
 		}
 		si, err := parseSigner(one)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		s.signers = append(s.signers, *si)
 	}
-	return s, nil
+	return nil
 }
 
-func (s *SignedData) content(encap cryptobyte.String) error {
+func (s *SignedData) parseContent(encap cryptobyte.String) error {
 	var kind asn1.ObjectIdentifier
 	var explicit, octets cryptobyte.String
 	var present bool
@@ -125,7 +130,7 @@ func (s *SignedData) content(encap cryptobyte.String) error {
 	if !explicit.ReadASN1(&octets, ber.OCTET_STRING) {
 		return ErrMalformed
 	}
-	s.Content = append([]byte{}, octets...)
+	s.content = io.NewSectionReader(bytes.NewReader(octets), 0, int64(len(octets)))
 	return nil
 }
 
@@ -233,7 +238,7 @@ func (s *SignedData) Verify(content io.Reader) ([]Verified, error) {
 	}
 	switch {
 	case !s.Detached() && content == nil:
-		content = bytes.NewReader(s.Content)
+		content = io.NewSectionReader(s.content, 0, s.content.Size())
 	case content == nil:
 		return nil, ErrNoContent
 	}

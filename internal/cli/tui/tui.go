@@ -40,9 +40,7 @@ func withTerminal(f func(terminal) error) error {
 // owns, and wipes, what is returned.
 func ReadSecret(ctx context.Context, prompt string) (s []byte, err error) {
 	err = withTerminal(func(t terminal) error {
-		s, err = t.ask(ctx, prompt, func() ([]byte, error) {
-			return term.ReadPassword(int(t.in.Fd()))
-		})
+		s, err = t.ask(ctx, prompt, func() ([]byte, error) { return readHidden(t.in) })
 		return err
 	})
 	return s, err
