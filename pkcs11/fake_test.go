@@ -34,8 +34,8 @@ type fakeCard struct {
 
 	user, so bool
 	gone     error // of every use of a key
-	asked    int // everything that would be an APDU
-	uses     int // private key operations
+	asked    int   // everything that would be an APDU
+	uses     int   // private key operations
 }
 
 const (
