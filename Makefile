@@ -35,7 +35,7 @@ test:
 
 # What finds mistakes without running anything.
 check:
-	@unformatted=$$($(GO) run $(GOFUMPT) -l .); test -z "$$unformatted" || { echo "not as gofumpt writes it:"; echo "$$unformatted"; exit 1; }
+	@unformatted=$$($(GO) run $(GOFUMPT) -l .) || exit 1; test -z "$$unformatted" || { echo "not as gofumpt writes it:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	GOOS=windows CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/cardtool

@@ -37,3 +37,24 @@ func TestAttestedKey(t *testing.T) {
 		t.Errorf("a card that attests nothing: %v", err)
 	}
 }
+
+// That a slot has no certificate was learned before: the key is asked for all
+// the same.
+func TestKeyAfterNoCertificate(t *testing.T) {
+	conn := newSoft(t, "yubikey-4")
+	made, err := admin(t, conn).Generate(ctx, "9a", GenerateOptions{Algorithm: card.P256})
+	ok(t, err)
+	c := bare(t, conn)
+	if _, err := c.Certificate(ctx, "9a"); !errors.Is(err, card.ErrNotFound) {
+		t.Fatal(err)
+	}
+	if k, err := c.Key(ctx, "9a"); err != nil || k.Algorithm != made.Algorithm {
+		t.Errorf("%v, %v", k, err)
+	}
+	if _, err := c.Certificate(ctx, "9c"); !errors.Is(err, card.ErrNotFound) {
+		t.Fatal(err)
+	}
+	if _, err := c.Key(ctx, "9c"); !errors.Is(err, card.ErrNotFound) {
+		t.Errorf("an empty slot: %v", err)
+	}
+}

@@ -109,7 +109,7 @@ func (x *tx) lookAt(s Slot) (card.KeyInfo, error) {
 		}
 	}
 	k, err := x.keyByCertificate(s)
-	if !errors.Is(err, card.ErrNotFound) || !x.ours {
+	if !errors.Is(err, card.ErrNotFound) || answered(err) && !x.ours {
 		return k, err
 	}
 	if x.hasMetadata() == unknown {

@@ -115,21 +115,26 @@ PKCS #7 (.p7b) together with the certificates of a chain file.`,
 				return err
 			}
 			return a.withCard(cmd.Context(), func(c *pivCard) error {
-				cert, err := c.x509Cert(cmd.Context(), slot)
+				// As it is on the card: what a strict parser refuses is exported, too.
+				der, err := c.Certificate(cmd.Context(), slot.Ref)
 				if err != nil {
 					return err
+				}
+				switch {
+				case a.global.json && out.toStdout(), format == "p7b":
+				case format == "pem":
+					return out.put(keyfile.CertificatePEM(der))
+				default:
+					return out.put(der)
+				}
+				cert, err := x509.ParseCertificate(der)
+				if err != nil {
+					return fmt.Errorf("the certificate in slot %s: %w", slot.Ref, err)
 				}
 				if a.global.json && out.toStdout() {
 					return a.print(reportCert(slot.Ref, cert), nil)
 				}
-				switch format {
-				case "pem":
-					return out.put(keyfile.CertificatePEM(cert.Raw))
-				case "p7b":
-					return out.put(cms.Bundle(append([]*x509.Certificate{cert}, others...)))
-				default:
-					return out.put(cert.Raw)
-				}
+				return out.put(cms.Bundle(append([]*x509.Certificate{cert}, others...)))
 			})
 		},
 	}

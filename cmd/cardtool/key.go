@@ -124,19 +124,23 @@ A key that is in the slot already is lost: that is asked about first.`,
 				return err
 			}
 			return a.withCard(ctx, func(c *pivCard) error {
-				if err := c.mayReplaceKey(ctx, slot); err != nil {
+				certified, err := c.mayReplaceKey(ctx, slot)
+				if err != nil {
 					return err
 				}
 				if err := c.login(ctx, login); err != nil {
 					return err
 				}
 				var info card.KeyInfo
-				err := a.busy(fmt.Sprintf("Making an %s key on the card", o.Algorithm), func() (err error) {
+				err = a.busy(fmt.Sprintf("Making an %s key on the card", o.Algorithm), func() (err error) {
 					info, err = c.Generate(ctx, slot.Ref, o)
 					return err
 				})
 				if err != nil {
 					return err
+				}
+				if certified {
+					defer a.staleCertificate(slot)
 				}
 				return a.printKey(&out, info, "made")
 			})
@@ -156,24 +160,38 @@ func (a *app) yesFlag(cmd *cobra.Command) {
 	cmd.Flags().BoolVarP(&a.global.yes, "yes", "y", false, "do not ask before something is lost")
 }
 
-// mayReplaceKey asks before a key that is known to be in a slot is lost. --yes
-// does not even look.
-func (c *pivCard) mayReplaceKey(ctx context.Context, slot piv.Slot) error {
+// mayReplaceKey asks before a key that is known to be in a slot is lost, and
+// tells whether a certificate of it stays behind. --yes does not even look.
+func (c *pivCard) mayReplaceKey(ctx context.Context, slot piv.Slot) (certified bool, err error) {
 	if c.app.global.yes {
-		return nil
+		return false, nil
 	}
 	old, err := c.Key(ctx, slot.Ref)
 	switch {
 	case errors.Is(err, card.ErrNotFound):
-		return nil
+		return false, nil
 	case err != nil:
-		return err
+		return false, err
 	}
+	_, err = c.Certificate(ctx, slot.Ref)
+	if err != nil && !errors.Is(err, card.ErrNotFound) && !errors.Is(err, card.ErrInvalidAnswer) {
+		return false, err
+	}
+	certified = err == nil
 	kind := string(old.Algorithm)
 	if kind != "" {
 		kind += " "
 	}
-	return c.app.confirm(ctx, fmt.Sprintf("The %skey in slot %s will be lost for good, and with it what only it can decrypt.", kind, slot.Ref))
+	loss := fmt.Sprintf("The %skey in slot %s will be lost for good, and with it what only it can decrypt.", kind, slot.Ref)
+	if certified {
+		loss += " Its certificate stays, and will fit no more."
+	}
+	return certified, c.app.confirm(ctx, loss)
+}
+
+// staleCertificate says what to do about the certificate of a former key.
+func (a *app) staleCertificate(slot piv.Slot) {
+	a.message("the certificate in slot %[1]s is of the former key: cardtool cert self-sign %[1]s or cert import replaces it, cert delete %[1]s deletes it", slot.Ref)
 }
 
 // printKey prints a new key: its public half, or with --json all that is known.

@@ -56,7 +56,7 @@ func (a *app) keyExportCommand() *cobra.Command {
 				return err
 			}
 			return a.withCard(cmd.Context(), func(c *pivCard) error {
-				info, err := c.Key(cmd.Context(), slot.Ref)
+				info, err := c.presentKey(cmd.Context(), slot)
 				if err != nil {
 					return err
 				}
@@ -162,7 +162,7 @@ firmware 5.7 on.`,
 				return usagef("slot %s twice", from.Ref)
 			}
 			return a.withCard(ctx, func(c *pivCard) error {
-				if err := c.mayReplaceKey(ctx, to); err != nil {
+				if _, err := c.mayReplaceKey(ctx, to); err != nil {
 					return err
 				}
 				if err := c.login(ctx, login); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 
@@ -49,21 +50,28 @@ A key that is in the slot already is lost: that is asked about first.`,
 			if publicKeyText(pub) == string(card.RSA1024) && !weak {
 				return usagef("RSA-1024 keys are broken by those with means; --weak imports one nevertheless")
 			}
-			if withCert && (len(key.Certificates) == 0 || !keyfile.Equal(pub, key.Certificates[0].PublicKey)) {
+			var cert *x509.Certificate
+			for _, c := range key.Certificates {
+				if cert == nil && keyfile.Equal(pub, c.PublicKey) {
+					cert = c
+				}
+			}
+			if withCert && cert == nil {
 				return inputf("%s has no certificate of the key", inputName(argv[1]))
 			}
 			if err := out.open(false); err != nil {
 				return err
 			}
 			return a.withCard(ctx, func(c *pivCard) error {
-				if err := c.mayReplaceKey(ctx, slot); err != nil {
+				certified, err := c.mayReplaceKey(ctx, slot)
+				if err != nil {
 					return err
 				}
 				if err := c.login(ctx, login); err != nil {
 					return err
 				}
 				var info card.KeyInfo
-				err := a.busy("Putting the key on the card", func() (err error) {
+				err = a.busy("Putting the key on the card", func() (err error) {
 					info, err = c.Import(ctx, slot.Ref, key.Key, o)
 					return err
 				})
@@ -71,12 +79,15 @@ A key that is in the slot already is lost: that is asked about first.`,
 					return err
 				}
 				if withCert {
-					if err := c.PutCertificate(ctx, slot.Ref, key.Certificates[0].Raw, put); err != nil {
+					if err := c.PutCertificate(ctx, slot.Ref, cert.Raw, put); err != nil {
 						return fmt.Errorf("the key is in slot %s, but its certificate is not: %w", slot.Ref, err)
 					}
 				}
 				if info.Public == nil {
 					info.Public = pub
+				}
+				if certified && !withCert {
+					defer a.staleCertificate(slot)
 				}
 				return a.printKey(&out, info, "imported")
 			})

@@ -37,6 +37,9 @@ func (a *app) prepareCMS(ctx context.Context, c *pivCard, req *signRequest) (sig
 	var m *cms.Message
 	return signer{
 		sign: func(key card.PrivateKey) (err error) {
+			if err := fits(key, cert, req.slot); err != nil {
+				return err
+			}
 			s.Key = key
 			m, err = s.Sign(h.Sum(nil))
 			return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 
@@ -73,11 +74,29 @@ func (c *pivCard) keyFor(ctx context.Context, slot piv.Slot, use keyUse) (card.K
 	return info, nil
 }
 
+// presentKey is the key that is in a slot now, for those who want its public
+// half and do not use it, which would show a certificate of a former key.
+func (c *pivCard) presentKey(ctx context.Context, slot piv.Slot) (info card.KeyInfo, err error) {
+	err = c.Together(ctx, func(ctx context.Context) error {
+		info, err = c.Key(ctx, slot.Ref)
+		if err != nil || info.Origin != card.OriginUnknown {
+			return err
+		}
+		now, err := c.AttestedKey(ctx, slot.Ref)
+		switch {
+		case err == nil:
+			info = now
+		case !errors.Is(err, card.ErrNotFound) && !errors.Is(err, card.ErrUnsupported):
+			return err
+		}
+		return nil
+	})
+	return info, err
+}
+
 // withKey runs op with a key of the card. With a PIN at hand that is one
 // transaction; op must not do more in it than use the key.
 func (c *pivCard) withKey(ctx context.Context, slot piv.Slot, use keyUse, doing string, op func(card.PrivateKey) error) error {
-	inner := op
-	op = func(key card.PrivateKey) error { return formerKey(inner(key), key.Info(), use) }
 	doing += " with slot " + string(slot.Ref)
 	if c.app.source(pinSecret).given() {
 		pin, err := c.app.secret(ctx, pinSecret, "")
@@ -90,7 +109,7 @@ func (c *pivCard) withKey(ctx context.Context, slot piv.Slot, use keyUse, doing 
 				if err != nil {
 					return err
 				}
-				return op(c.PrivateKey(ctx, info, usePIN(info, pin, use.spendLast)))
+				return c.useKey(ctx, info, pin, use, op)
 			})
 		})
 	}
@@ -116,9 +135,29 @@ func (c *pivCard) withKey(ctx context.Context, slot piv.Slot, use keyUse, doing 
 			return err
 		}
 	}
-	return c.app.busy(doing, func() error {
-		return op(c.PrivateKey(ctx, info, usePIN(info, pin, use.spendLast)))
-	})
+	return c.app.busy(doing, func() error { return c.useKey(ctx, info, pin, use, op) })
+}
+
+// useKey runs op with a key. On a card that knows its key by a certificate only,
+// that may be of the key that was there before: then what the card makes does
+// not fit, or it refuses. Where the card can attest which key it has, op runs
+// again with that one; the PIN is known to be right by then.
+func (c *pivCard) useKey(ctx context.Context, info card.KeyInfo, pin *secret.Secret, use keyUse, op func(card.PrivateKey) error) error {
+	err := op(c.PrivateKey(ctx, info, usePIN(info, pin, use.spendLast)))
+	if !ofFormerKey(err, info, use) {
+		return err
+	}
+	now, aerr := c.AttestedKey(ctx, info.Ref)
+	if aerr == nil && keyfile.Equal(now.Public, info.Public) {
+		return err
+	}
+	if aerr == nil {
+		return op(c.PrivateKey(ctx, now, usePIN(now, pin, use.spendLast)))
+	}
+	return hinted{
+		inputf("the certificate in slot %s is not of the key that is there now, but of one that was there before: %w", info.Ref, err),
+		fmt.Sprintf("--public-key gives the public half of the present key, cardtool cert delete %s deletes the certificate", info.Ref),
+	}
 }
 
 // usePIN keeps the PIN from keys that never want it.
@@ -129,11 +168,24 @@ func usePIN(info card.KeyInfo, pin *secret.Secret, spendLast bool) piv.UseOption
 	return piv.UseOptions{PIN: pin, SpendLastTry: spendLast}
 }
 
-// formerKey explains a signature that does not fit: on a card that knows its
-// key by a certificate, that may be of the key before.
-func formerKey(err error, info card.KeyInfo, use keyUse) error {
-	if !errors.Is(err, card.ErrInvalidAnswer) || info.Origin != card.OriginUnknown || use.public.Key != nil {
-		return err
+// ofFormerKey tells whether err is what comes of a certificate of another key
+// than the one in its slot.
+func ofFormerKey(err error, info card.KeyInfo, use keyUse) bool {
+	if info.Public == nil || info.Origin != card.OriginUnknown || use.public.Key != nil {
+		return false // not from a certificate
 	}
-	return hinted{err, fmt.Sprintf("is the certificate in slot %[1]s of a key that was there before? cardtool cert delete %[1]s deletes it, --public-key gives the public half of the key that is there now", info.Ref)}
+	// A key of another kind is refused: as wrong data, or as not there.
+	return errors.Is(err, card.ErrInvalidAnswer) || errors.Is(err, card.ErrNotFound) || errors.Is(err, apdu.ErrIncorrectData)
+}
+
+// fits refuses to sign for a certificate of another key: one that was in the
+// slot before.
+func fits(key card.PrivateKey, cert *x509.Certificate, slot piv.Slot) error {
+	if key.Public() == nil || keyfile.Equal(key.Public(), cert.PublicKey) {
+		return nil
+	}
+	return hinted{
+		inputf("the certificate of %s in slot %s is not of the %s key that is there now", subjectOf(cert), slot.Ref, key.Info().Algorithm),
+		"cardtool cert self-sign makes a new one, cert import stores one",
+	}
 }

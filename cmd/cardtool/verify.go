@@ -135,7 +135,7 @@ func (a *app) slotPublic(ctx context.Context, name string, out *keyfile.Public) 
 		return err
 	}
 	return a.withCard(ctx, func(c *pivCard) error {
-		info, err := c.Key(ctx, slot.Ref)
+		info, err := c.presentKey(ctx, slot)
 		if err != nil {
 			return err
 		}

@@ -195,7 +195,7 @@ func (b *bench) rows(name, yubico, ykman, pivTool string) []row {
 			"ykman":           either(ykman, b.ykman("keys", "generate", "-a", ykman, "-m", factoryKey, "9a", b.rig.Path("other.pem"))),
 			"piv-tool":        either(pivTool, b.pivTool("-A", "M:9B:03", "-G", "9A:"+pivTool)),
 		}))
-	b.run(b.ours("cert", "self-sign", "9a", "--subject", "CN=bench", "--admin-key-file", admin, "--pin-file", pin, "--public-key", "public.pem", "--force", "-o", "cert.pem"))
+	b.run(b.ours("cert", "self-sign", "9a", "--subject", "CN=bench", "--admin-key-file", admin, "--pin-file", pin, "--public-key", "public.pem", "--yes", "--force", "-o", "cert.pem"))
 
 	// SELECT, version, serial number, the state of PIN, PUK and management key
 	// (without metadata: of the PIN), and whether the PIN opens the latter.
@@ -209,7 +209,7 @@ func (b *bench) rows(name, yubico, ykman, pivTool string) []row {
 
 	rows = append(rows, b.importRow(name, yubico, ykman, admin))
 	b.run(b.ours("key", "generate", "9a", "-a", name, "--admin-key-file", admin, "--yes", "--force", "-o", "public.pem"))
-	b.run(b.ours("cert", "self-sign", "9a", "--subject", "CN=bench", "--admin-key-file", admin, "--pin-file", pin, "--public-key", "public.pem", "--force", "-o", "cert.pem"))
+	b.run(b.ours("cert", "self-sign", "9a", "--subject", "CN=bench", "--admin-key-file", admin, "--pin-file", pin, "--public-key", "public.pem", "--yes", "--force", "-o", "cert.pem"))
 
 	// SELECT, the PIN's state, the key's type, VERIFY and the operation, which
 	// with RSA-2048 is a chain of two and the rest of the answer in short APDUs.

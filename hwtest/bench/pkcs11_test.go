@@ -93,7 +93,7 @@ func newModuleBench(t *testing.T, personality string) *moduleBench {
 	r.File("digest", make([]byte, 32))
 	cardtool := hwtest.Cardtool(t)
 	r.Run(t, cardtool, "--quiet", "key", "generate", "9e", "-a", "p-256", "--admin-key-file", "key", "--yes", "--force", "-o", "public.pem")
-	r.Run(t, cardtool, "--quiet", "cert", "self-sign", "9e", "--subject", "CN=bench", "--admin-key-file", "key", "--pin-file", "pin", "--public-key", "public.pem", "--force", "-o", "cert.pem")
+	r.Run(t, cardtool, "--quiet", "cert", "self-sign", "9e", "--subject", "CN=bench", "--admin-key-file", "key", "--pin-file", "pin", "--public-key", "public.pem", "--yes", "--force", "-o", "cert.pem")
 	return b
 }
 

@@ -10,14 +10,17 @@ import (
 
 	"cardbridge/card"
 	"cardbridge/card/piv"
+	"cardbridge/card/softcard"
 	"cardbridge/hwtest"
 	"cardbridge/internal/secret"
 	"cardbridge/reader"
 )
 
 // 300 signatures while another program selects another applet, or resets the
-// card, every 100 ms: 300 good ones, with the PIN given once. One in ten
-// pretends to think for a while, so that a disturbance falls between any two.
+// card, every 100 ms: 300 good ones, with the PIN given once. The card takes
+// its time for each command, as real ones do, and we think between two
+// signatures: pcscd's clients look only every 100 ms whether another's
+// transaction is over, and would hardly ever get in otherwise.
 func TestContention(t *testing.T) {
 	for _, personality := range []string{"yubikey-5.7", "nist-short"} {
 		for _, how := range []hwtest.Disturbance{hwtest.Select, hwtest.Reset} {
@@ -27,10 +30,18 @@ func TestContention(t *testing.T) {
 }
 
 func testContention(t *testing.T, personality string, how hwtest.Disturbance) {
-	const signatures = 300
-	r := hwtest.Start(t, hwtest.Config{Personalities: []string{personality}})
+	const (
+		signatures   = 300
+		latency      = 10 * time.Millisecond
+		thinking     = 15 * time.Millisecond
+		disturbances = 50 // at least
+	)
+	r := hwtest.Start(t, hwtest.Config{
+		Personalities: []string{personality},
+		Options:       []softcard.Option{softcard.WithLatency(latency)},
+	})
 	pinTries, pukTries := r.Tries(t, 0)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	conn := reader.New().Connect(r.Reader(0))
 	defer conn.Close() //nolint:errcheck // nothing to lose
@@ -57,14 +68,12 @@ func testContention(t *testing.T, personality string, how hwtest.Disturbance) {
 			t.Fatalf("signature %d: %v", i, err)
 		}
 		verify(t, info.Public, message, signature)
-		if i%10 == 0 {
-			time.Sleep(30 * time.Millisecond)
-		}
+		time.Sleep(thinking)
 	}
 	took := time.Since(start)
 	disturbed := stop()
 	t.Logf("%d signatures, %d disturbances in %v", signatures, disturbed, took)
-	if disturbed < 5 {
+	if disturbed < disturbances {
 		t.Errorf("disturbed only %d times", disturbed)
 	}
 	wantTries(t, r, pinTries, pukTries)
