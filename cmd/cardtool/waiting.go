@@ -12,8 +12,9 @@ import (
 	"cardbridge/reader"
 )
 
-// patience is how long a command waits for a card in silence.
-const patience = 2 * time.Second
+// patience is how long a command waits for a card in silence: longer than for
+// one that another program has for itself, which ends in an error.
+const patience = 4 * time.Second
 
 // A patientConn tells a person what it waits for while another program has the
 // card in a transaction, which may take as long as that program likes.
