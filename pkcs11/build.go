@@ -94,11 +94,13 @@ var usage = [...]struct {
 	may   []ck.AttributeType
 }{
 	{ck.CKO_PUBLIC_KEY, []ck.KeyType{ck.CKK_RSA}, []ck.AttributeType{ck.CKA_ENCRYPT, ck.CKA_VERIFY, ck.CKA_VERIFY_RECOVER, ck.CKA_WRAP}},
-	{ck.CKO_PUBLIC_KEY, []ck.KeyType{ck.CKK_EC, ck.CKK_EC_EDWARDS}, []ck.AttributeType{ck.CKA_VERIFY}},
+	{ck.CKO_PUBLIC_KEY, []ck.KeyType{ck.CKK_EC}, []ck.AttributeType{ck.CKA_VERIFY, ck.CKA_ENCAPSULATE}},
+	{ck.CKO_PUBLIC_KEY, []ck.KeyType{ck.CKK_EC_EDWARDS}, []ck.AttributeType{ck.CKA_VERIFY}},
+	{ck.CKO_PUBLIC_KEY, []ck.KeyType{ck.CKK_EC_MONTGOMERY}, []ck.AttributeType{ck.CKA_ENCAPSULATE}},
 	{ck.CKO_PRIVATE_KEY, []ck.KeyType{ck.CKK_RSA}, []ck.AttributeType{ck.CKA_DECRYPT, ck.CKA_SIGN, ck.CKA_SIGN_RECOVER, ck.CKA_UNWRAP}},
-	{ck.CKO_PRIVATE_KEY, []ck.KeyType{ck.CKK_EC}, []ck.AttributeType{ck.CKA_SIGN, ck.CKA_DERIVE}},
+	{ck.CKO_PRIVATE_KEY, []ck.KeyType{ck.CKK_EC}, []ck.AttributeType{ck.CKA_SIGN, ck.CKA_DERIVE, ck.CKA_DECAPSULATE}},
 	{ck.CKO_PRIVATE_KEY, []ck.KeyType{ck.CKK_EC_EDWARDS}, []ck.AttributeType{ck.CKA_SIGN}},
-	{ck.CKO_PRIVATE_KEY, []ck.KeyType{ck.CKK_EC_MONTGOMERY}, []ck.AttributeType{ck.CKA_DERIVE}},
+	{ck.CKO_PRIVATE_KEY, []ck.KeyType{ck.CKK_EC_MONTGOMERY}, []ck.AttributeType{ck.CKA_DERIVE, ck.CKA_DECAPSULATE}},
 	{ck.CKO_SECRET_KEY, []ck.KeyType{ck.CKK_AES, ck.CKK_DES2, ck.CKK_DES3}, []ck.AttributeType{ck.CKA_ENCRYPT, ck.CKA_DECRYPT, ck.CKA_SIGN, ck.CKA_VERIFY, ck.CKA_WRAP, ck.CKA_UNWRAP}},
 	{ck.CKO_SECRET_KEY, []ck.KeyType{ck.CKK_HKDF}, []ck.AttributeType{ck.CKA_DERIVE}},
 	{ck.CKO_SECRET_KEY, nil, []ck.AttributeType{ck.CKA_SIGN, ck.CKA_VERIFY, ck.CKA_DERIVE}},
@@ -117,7 +119,7 @@ func usageOf(class ck.ObjectClass, t ck.KeyType) []ck.AttributeType {
 // usages are all the attributes of that kind.
 var usages = []ck.AttributeType{
 	ck.CKA_ENCRYPT, ck.CKA_DECRYPT, ck.CKA_SIGN, ck.CKA_SIGN_RECOVER, ck.CKA_VERIFY, ck.CKA_VERIFY_RECOVER,
-	ck.CKA_WRAP, ck.CKA_UNWRAP, ck.CKA_DERIVE,
+	ck.CKA_WRAP, ck.CKA_UNWRAP, ck.CKA_DERIVE, ck.CKA_ENCAPSULATE, ck.CKA_DECAPSULATE,
 }
 
 // newObject makes a session object of a template that passed check. key is the

@@ -33,8 +33,9 @@ type fakeCard struct {
 	tries int
 
 	user, so bool
-	asked    int // everything that would be an APDU
-	uses     int // private key operations
+	gone     error // of every use of a key
+	asked    int   // everything that would be an APDU
+	uses     int   // private key operations
 }
 
 const (
@@ -332,6 +333,9 @@ func (k fakeKey) Info() card.KeyInfo { return k.info }
 func (k fakeKey) allowed() error {
 	defer k.f.ask()()
 	k.f.uses++
+	if k.f.gone != nil {
+		return k.f.gone
+	}
 	switch k.info.PINPolicy {
 	case card.PINNever:
 		return nil

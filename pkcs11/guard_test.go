@@ -106,8 +106,12 @@ func TestPromises(t *testing.T) {
 	s := open(t, m, ck.CKF_RW_SESSION)
 	must(t, "login", m.Login(s, ck.CKU_USER, []byte(fakePIN)))
 	_, err := m.CreateObject(s, Template{
-		{ck.CKA_CLASS, encodeULong(uint(ck.CKO_CERTIFICATE))}, {ck.CKA_CERTIFICATE_TYPE, encodeULong(uint(ck.CKC_X_509))}, {ck.CKA_TOKEN, yes},
-		{ck.CKA_PRIVATE, yes}, {ck.CKA_ID, []byte{1}}, {ck.CKA_VALUE, f.certs["b"]},
+		{ck.CKA_CLASS, encodeULong(uint(ck.CKO_CERTIFICATE))},
+		{ck.CKA_CERTIFICATE_TYPE, encodeULong(uint(ck.CKC_X_509))},
+		{ck.CKA_TOKEN, yes},
+		{ck.CKA_PRIVATE, yes},
+		{ck.CKA_ID, []byte{1}},
+		{ck.CKA_VALUE, f.certs["b"]},
 	})
 	want(t, "private certificate", err, ck.CKR_TEMPLATE_INCONSISTENT)
 }

@@ -1,22 +1,30 @@
 package pkcs11
 
 import (
+	"crypto"
 	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/hkdf"
+	"crypto/rand"
 	"encoding/binary"
+	"errors"
 
 	"cardbridge/pkcs11/ck"
 )
 
 // deriveMechanisms are key agreement and HKDF.
 func deriveMechanisms() (all []mechanism) {
-	for _, typ := range []ck.MechanismType{ck.CKM_ECDH1_DERIVE, ck.CKM_ECDH1_COFACTOR_DERIVE} {
-		// The cofactor of every curve here is 1, or (X25519) part of the
-		// function itself: both mechanisms do the same.
+	for _, row := range []struct {
+		typ  ck.MechanismType
+		keys []ck.KeyType
+	}{
+		{ck.CKM_ECDH1_DERIVE, []ck.KeyType{ck.CKK_EC, ck.CKK_EC_MONTGOMERY}},
+		// The cofactor of every curve here is 1: it does the same.
+		{ck.CKM_ECDH1_COFACTOR_DERIVE, []ck.KeyType{ck.CKK_EC}},
+	} {
 		all = append(all, mechanism{
-			typ: typ, keys: []ck.KeyType{ck.CKK_EC, ck.CKK_EC_MONTGOMERY}, min: 255, max: 521,
-			extra: ecFlags | ck.CKF_EC_CURVENAME, param: ecdhParam, derive: deriveECDH,
+			typ: row.typ, keys: row.keys, min: 255, max: 521, extra: ecFlags | ck.CKF_EC_CURVENAME, param: ecdhParam,
+			derive: deriveECDH, kem: &kem{sizeECDH, encapsulateECDH, decapsulateECDH},
 		})
 	}
 	keys := []ck.KeyType{ck.CKK_HKDF, ck.CKK_GENERIC_SECRET}
@@ -58,26 +66,17 @@ func ecdhParam(p Parameter) (any, error) {
 // deriveECDH agrees on a secret. length 0 asks for all of it.
 func deriveECDH(u *use, param any, length uint) ([]byte, error) {
 	a := param.(agreement)
-	own, err := u.public()
+	c, err := agreementCurve(u)
 	if err != nil {
 		return nil, err
-	}
-	c := curveOfKey(own)
-	if c == nil || c.ecdh == nil {
-		return nil, ck.CKR_KEY_TYPE_INCONSISTENT
 	}
 	pub, err := c.publicKey(a.peer)
 	if err != nil {
 		return nil, ck.CKR_MECHANISM_PARAM_INVALID
 	}
-	var peer *ecdh.PublicKey
-	switch k := pub.(type) {
-	case *ecdh.PublicKey:
-		peer = k
-	case *ecdsa.PublicKey:
-		if peer, err = k.ECDH(); err != nil {
-			return nil, ck.CKR_MECHANISM_PARAM_INVALID
-		}
+	peer, err := exchangeKey(pub)
+	if err != nil {
+		return nil, ck.CKR_MECHANISM_PARAM_INVALID
 	}
 	key, err := u.private()
 	if err != nil {
@@ -87,20 +86,98 @@ func deriveECDH(u *use, param any, length uint) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.kdf != nil {
-		if length == 0 {
-			length = uint(a.kdf.hash.Size())
-		}
+	return a.value(z, length)
+}
+
+// agreementCurve is the curve of u's key, which must be one for key agreement.
+func agreementCurve(u *use) (*curve, error) {
+	own, err := u.public()
+	if err != nil {
+		return nil, err
+	}
+	c := curveOfKey(own)
+	if c == nil || c.ecdh == nil {
+		return nil, ck.CKR_KEY_TYPE_INCONSISTENT
+	}
+	return c, nil
+}
+
+func exchangeKey(pub crypto.PublicKey) (*ecdh.PublicKey, error) {
+	switch k := pub.(type) {
+	case *ecdh.PublicKey:
+		return k, nil
+	case *ecdsa.PublicKey:
+		return k.ECDH()
+	}
+	return nil, ck.CKR_KEY_TYPE_INCONSISTENT
+}
+
+// value makes the new key's value of the shared secret.
+func (a agreement) value(z []byte, length uint) ([]byte, error) {
+	switch {
+	case a.kdf != nil && length == 0:
+		return x963(a.kdf, z, a.shared, uint(a.kdf.hash.Size())), nil
+	case a.kdf != nil:
 		return x963(a.kdf, z, a.shared, length), nil
-	}
-	if length > uint(len(z)) {
+	case length > uint(len(z)):
 		return nil, ck.CKR_KEY_SIZE_RANGE
-	}
-	if length == 0 {
+	case length == 0:
 		return z, nil
 	}
-	// "truncated by removing bytes from the leading end" (section 6.3.18).
+	// "The truncation removes bytes from the leading end" (section 6.3.18).
 	return z[uint(len(z))-length:], nil
+}
+
+// Section 6.3.18: as a KEM, the ciphertext is an ephemeral public key, and the
+// parameter has none.
+
+func sizeECDH(u *use, param any) (int, error) {
+	c, err := agreementCurve(u)
+	if err != nil {
+		return 0, err
+	}
+	if len(param.(agreement).peer) != 0 {
+		return 0, ck.CKR_MECHANISM_PARAM_INVALID
+	}
+	return c.pointLen(), nil
+}
+
+func encapsulateECDH(u *use, param any, length uint) (ciphertext, value []byte, err error) {
+	c, err := agreementCurve(u)
+	if err != nil {
+		return nil, nil, err
+	}
+	pub, err := u.public()
+	if err != nil {
+		return nil, nil, err
+	}
+	peer, err := exchangeKey(pub)
+	if err != nil {
+		return nil, nil, err
+	}
+	ephemeral, err := c.ecdh.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	z, err := ephemeral.ECDH(peer)
+	if err != nil {
+		return nil, nil, err
+	}
+	value, err = param.(agreement).value(z, length)
+	return ephemeral.PublicKey().Bytes(), value, err
+}
+
+func decapsulateECDH(u *use, param any, ciphertext []byte, length uint) ([]byte, error) {
+	a := param.(agreement)
+	if len(a.peer) != 0 {
+		return nil, ck.CKR_MECHANISM_PARAM_INVALID
+	}
+	a.peer = ciphertext
+	value, err := deriveECDH(u, a, length)
+	if errors.Is(err, ck.CKR_MECHANISM_PARAM_INVALID) {
+		return nil, ck.CKR_ENCRYPTED_DATA_INVALID
+	}
+	return value, err
 }
 
 // x963 is the KDF of ANSI X9.63 (SEC 1 section 3.6.1).

@@ -34,6 +34,14 @@ type mechanism struct {
 	generate func(t Template) ([]byte, error)
 	pair     func(pub, priv Template) (crypto.PrivateKey, error)
 	derive   func(u *use, param any, length uint) ([]byte, error)
+	kem      *kem
+}
+
+// A kem is a key encapsulation mechanism (3.2).
+type kem struct {
+	size        func(u *use, param any) (int, error) // of the ciphertext
+	encapsulate func(u *use, param any, length uint) (ciphertext, value []byte, err error)
+	decapsulate func(u *use, param any, ciphertext []byte, length uint) (value []byte, err error)
 }
 
 // A use is a key in use by one operation.
@@ -95,6 +103,7 @@ func (m *mechanism) flags() ck.Flags {
 		{m.generate != nil, ck.CKF_GENERATE},
 		{m.pair != nil, ck.CKF_GENERATE_KEY_PAIR},
 		{m.derive != nil, ck.CKF_DERIVE},
+		{m.kem != nil, ck.CKF_ENCAPSULATE | ck.CKF_DECAPSULATE},
 	} {
 		if row.has {
 			f |= row.f

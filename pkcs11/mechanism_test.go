@@ -154,7 +154,7 @@ func TestSweep(t *testing.T) {
 var flagName = map[ck.Flags]string{
 	ck.CKF_DIGEST: "digest", ck.CKF_SIGN: "sign", ck.CKF_SIGN_RECOVER: "recover", ck.CKF_ENCRYPT: "encrypt", ck.CKF_WRAP: "wrap",
 	ck.CKF_GENERATE: "generate", ck.CKF_GENERATE_KEY_PAIR: "pair", ck.CKF_DERIVE: "derive", ck.CKF_MESSAGE_SIGN: "message-sign",
-	ck.CKF_MESSAGE_ENCRYPT: "message-encrypt",
+	ck.CKF_MESSAGE_ENCRYPT: "message-encrypt", ck.CKF_ENCAPSULATE: "encapsulate",
 }
 
 var sweeps = map[ck.Flags]func(*testing.T, *keyring, *mechanism, *Mechanism){
@@ -279,6 +279,29 @@ var sweeps = map[ck.Flags]func(*testing.T, *keyring, *mechanism, *Mechanism){
 			}
 			if a := derive(); len(a) != 32 || !bytes.Equal(a, derive()) {
 				t.Errorf("derived %x", a)
+			}
+		}
+	},
+	ck.CKF_ENCAPSULATE: func(t *testing.T, k *keyring, m *mechanism, mech *Mechanism) {
+		for _, kdf := range []ck.KDF{ck.CKD_NULL, ck.CKD_SHA256_KDF} {
+			for _, typ := range m.keys {
+				pub, priv := k.key(typ)
+				mech := &Mechanism{Type: mech.Type, Parameter: param(uint(kdf), 0, 0, 0, 0)}
+				template := append(implied(ck.CKO_SECRET_KEY, ck.CKK_AES), Attribute{ck.CKA_VALUE_LEN, encodeULong(16)}, Attribute{ck.CKA_SENSITIVE, no})
+				var theirs session.ObjectHandle
+				ciphertext := out(t, "C_EncapsulateKey", func(o *Out) (err error) {
+					theirs, err = k.m.EncapsulateKey(k.s, mech, pub, template, o)
+					return err
+				})
+				ours, err := k.m.DecapsulateKey(k.s, mech, priv, template, ciphertext)
+				must(t, "C_DecapsulateKey", err)
+				if a := k.value(t, theirs, ck.CKA_VALUE); len(a) != 16 || !bytes.Equal(a, k.value(t, ours, ck.CKA_VALUE)) {
+					t.Errorf("%v: %x", typ, a)
+				}
+				_, err = k.m.DecapsulateKey(k.s, mech, priv, template, ciphertext[1:])
+				want(t, "a short ciphertext", err, ck.CKR_ENCRYPTED_DATA_INVALID)
+				_, err = k.m.DecapsulateKey(k.s, mech, pub, template, ciphertext)
+				want(t, "the wrong half", err, ck.CKR_KEY_TYPE_INCONSISTENT)
 			}
 		}
 	},

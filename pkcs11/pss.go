@@ -81,14 +81,17 @@ func (p pss) verify(pub *rsa.PublicKey, digest, sig []byte) bool {
 func pssSigner(h crypto.Hash) func(*use, any) (*signing, error) {
 	library := rsaSigner(h, pssOptions)
 	return func(u *use, param any) (*signing, error) {
-		s, err := library(u, param)
 		p := param.(pss)
-		if err != nil || p.plain() {
-			return s, err
-		}
 		pub, err := rsaPublicOf(u)
 		if err != nil {
 			return nil, err
+		}
+		if (pub.N.BitLen()-1+7)/8 < p.hash.hash.Size()+p.salt+2 {
+			return nil, ck.CKR_MECHANISM_PARAM_INVALID
+		}
+		s, err := library(u, param)
+		if err != nil || p.plain() {
+			return s, err
 		}
 		s.finish = func(digest []byte) ([]byte, error) {
 			if len(digest) != p.hash.hash.Size() {

@@ -76,12 +76,12 @@ func (t *token) Login(user session.UserType, _ string, pin []byte) error {
 	}
 	if ck.UserType(user) == ck.CKU_SO {
 		defer t.pinUsed()
-		return t.card.LoginAdmin(t.ctx, pin)
+		return t.noticed(t.card.LoginAdmin(t.ctx, pin))
 	}
 	s := secret.New(slices.Clone(pin))
 	defer s.Wipe()
 	defer t.pinUsed()
-	return t.card.Login(t.ctx, s, t.mayspend())
+	return t.noticed(t.card.Login(t.ctx, s, t.mayspend()))
 }
 
 // fresh is how long the state of the PIN is taken for what it was. Programs ask
@@ -141,7 +141,7 @@ func (t *token) Logout(user session.UserType) error {
 // privateKey is the key of an operation.
 func (t *token) privateKey(u *use) privateKey {
 	info := u.key.key.(tokenKey).info
-	return t.card.PrivateKey(u.ctx, info, u.pin, t.mayspend())
+	return watchedKey{t.card.PrivateKey(u.ctx, info, u.pin, t.mayspend()), t}
 }
 
 // describe is who the token is, read once, and how its PIN stands; in one
@@ -154,7 +154,7 @@ func (t *token) describe() (who card.Identity, pin card.PINState, err error) {
 	t.mu.Unlock()
 	if known != nil {
 		pin, err = t.pinState(t.ctx)
-		return *known, pin, err
+		return *known, pin, t.noticed(err)
 	}
 	err = t.card.Together(t.ctx, func(ctx context.Context) (err error) {
 		if who, err = t.card.Identity(ctx); err != nil {
@@ -164,7 +164,7 @@ func (t *token) describe() (who card.Identity, pin card.PINState, err error) {
 		return err
 	})
 	if err != nil {
-		return who, pin, err
+		return who, pin, t.noticed(err)
 	}
 	t.mu.Lock()
 	t.identity = &who
@@ -236,12 +236,12 @@ func (t *token) read(keys, certs []KeySlot) error {
 	if len(t.unreadKeys(keys)) == 0 && len(unread()) == 0 {
 		return nil
 	}
-	return t.card.Together(t.ctx, func(ctx context.Context) error {
+	return t.noticed(t.card.Together(t.ctx, func(ctx context.Context) error {
 		if err := t.readKeys(ctx, t.unreadKeys(keys)); err != nil {
 			return err
 		}
 		return t.readCertificates(ctx, unread())
-	})
+	}))
 }
 
 func (t *token) readKeys(ctx context.Context, missing []KeySlot) error {

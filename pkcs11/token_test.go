@@ -7,10 +7,12 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
 
+	"cardbridge/apdu"
 	"cardbridge/card"
 	"cardbridge/pkcs11/ck"
 	"cardbridge/session"
@@ -352,6 +354,29 @@ func TestHotplug(t *testing.T) {
 	time.Sleep(10 * time.Millisecond)
 	must(t, "C_Finalize", m.Close())
 	wg.Wait()
+}
+
+// Who was told that the card is gone finds the sessions closed, though the
+// monitor is a moment late (S20).
+func TestRemovalIsNoticed(t *testing.T) {
+	f := filled(t)
+	source := make(fakeSource, 8)
+	source <- SlotEvent{Slot: fakeSlot, Token: f}
+	source <- SlotEvent{}
+	l := New(source, Config{})
+	defer l.Close()
+	m := l.Module()
+	s := open(t, m, 0)
+	key := only(t, m, s, keyTemplate(ck.CKO_PRIVATE_KEY, 3))
+	must(t, "C_SignInit", m.SignInit(s, &Mechanism{Type: ck.CKM_EDDSA}, key))
+	f.gone = fmt.Errorf("sign: %w", apdu.ErrRemoved)
+	time.AfterFunc(20*time.Millisecond, func() { source <- SlotEvent{Slot: fakeSlot} })
+	err := m.Sign(s, []byte("x"), &Out{Room: 64})
+	if c := Code(err); c != ck.CKR_DEVICE_REMOVED && c != ck.CKR_SESSION_HANDLE_INVALID {
+		t.Errorf("C_Sign: %v", c)
+	}
+	_, err = m.SessionInfo(s)
+	want(t, "the session", err, ck.CKR_SESSION_HANDLE_INVALID)
 }
 
 // A digest goes on in another session from its saved state.

@@ -34,15 +34,16 @@ type walker struct {
 	slot     uint
 	sessions []uint
 	objects  []uint
-	kinds    []string // of objects, for the report
-	wrong    int      // wrong user PINs since the last right one
-	mac      []byte   // the last MAC or signature, to be verified
-	secret   []byte   // the last cipher text
-	chance   bool     // a key was made by chance: what is computed from here on need not agree
+	kinds    []string      // of objects, for the report
+	unique   map[uint]bool // sessions with a search for one object
+	wrong    int           // wrong user PINs since the last right one
+	mac      []byte        // the last MAC or signature, to be verified
+	secret   []byte        // the last cipher text
+	chance   bool          // a key was made by chance: what is computed from here on need not agree
 }
 
 func newWalker(tg *Target, a *App) (*walker, error) {
-	w := &walker{tg: tg, c: a.Caller}
+	w := &walker{tg: tg, c: a.Caller, unique: map[uint]bool{}}
 	if rv := a.Initialize(); rv != p11.CKR_OK {
 		return nil, fmt.Errorf("C_Initialize: %v", rv)
 	}

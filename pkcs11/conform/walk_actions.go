@@ -61,12 +61,20 @@ var actions = []action{
 		return outcome{w.c.Set(w.session(s.a), w.walkObject(s.b), change.attr), change.name}
 	}},
 	{"find init", 8, func(w *walker, s step) outcome {
-		return code(w.c.FindInit(w.session(s.a), pick(walkSearches, s.b)...))
+		session := w.session(s.a)
+		rv := w.c.FindInit(session, pick(walkSearches, s.b)...)
+		if rv == p11.CKR_OK {
+			w.unique[session] = len(pick(walkSearches, s.b)) == 2 && pick(walkSearches, s.b)[1].Type == p11.CKA_ID
+		}
+		return code(rv)
 	}},
 	{"find", 10, func(w *walker, s step) outcome {
-		h, rv := w.c.FindNext(w.session(s.a), uint(s.b%5))
+		session := w.session(s.a)
+		h, rv := w.c.FindNext(session, uint(s.b%5))
 		for _, o := range h {
-			w.made(o, rv, "found")
+			if w.unique[session] { // of several that match each module may tell another first
+				w.made(o, rv, "found")
+			}
 		}
 		return outcome{rv, fmt.Sprint(len(h))}
 	}},

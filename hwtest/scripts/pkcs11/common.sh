@@ -9,6 +9,7 @@
 # 02 (which wants the PIN for each signature) and 03, with certificates. A
 # script that misses a program ends with 77 and says what to install.
 
+set -eu
 : "${MODULE:?}" "${PIN:?}"
 export PIN
 
@@ -52,7 +53,7 @@ tls_server() { # PORT TRUSTED [OPTION...]
 	openssl s_server -accept 127.0.0.1:"$port" -key server.key -cert server.pem -www \
 		-Verify 1 -verify_return_error -CAfile "$trusted" "$@" >server.log 2>&1 &
 	server=$!
-	trap 'kill $server 2>/dev/null' EXIT
+	trap 'kill $server 2>/dev/null; cat server.log' EXIT # where it is not ended below, something went wrong
 	await_port "$port"
 }
 

@@ -17,10 +17,10 @@ echo "$P11_KIT_SERVER_ADDRESS"
 # The second program knows the socket only.
 remote() { env P11_KIT_SERVER_ADDRESS="$P11_KIT_SERVER_ADDRESS" pkcs11-tool --module "$client" "$@"; }
 remote --list-token-slots | grep 'token label'
-remote --login --pin env:PIN --sign --id 01 --mechanism SHA256-RSA-PKCS --input-file text --output-file sig 2>/dev/null
+remote --login --pin env:PIN --sign --id 01 --mechanism SHA256-RSA-PKCS --input-file text --output-file sig
 openssl dgst -sha256 -verify pub01.pem -signature sig text
 openssl dgst -sha256 -binary -out hash text
-remote --login --pin env:PIN --sign --id 03 --mechanism ECDSA --signature-format openssl --input-file hash --output-file sig 2>/dev/null
+remote --login --pin env:PIN --sign --id 03 --mechanism ECDSA --signature-format openssl --input-file hash --output-file sig
 openssl dgst -sha256 -verify pub03.pem -signature sig text
 kill "$P11_KIT_SERVER_PID"
 trap - EXIT

@@ -8,6 +8,5 @@ public_key 03
 openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out other.pem
 openssl pkey -in other.pem -pubout -outform DER -out other.der
 openssl pkeyutl -derive -inkey other.pem -peerkey pub03.pem -out theirs
-p11 --login --pin env:PIN --derive --id 03 --mechanism ECDH1-DERIVE --input-file other.der --output-file ours >derive.out 2>&1 ||
-	{ cat derive.out; fail "ECDH1-DERIVE"; }
+p11 --login --pin env:PIN --derive --id 03 --mechanism ECDH1-DERIVE --input-file other.der --output-file ours
 cmp ours theirs

@@ -6,8 +6,7 @@ export SO_PIN
 need pkcs11-tool opensc
 need openssl openssl
 
-# On a card that is the SO's work. SOLOGIN is for tokens where it is the user's.
-so=${SOLOGIN:---login --login-type so --so-pin env:SO_PIN}
+so="--login --login-type so --so-pin env:SO_PIN"
 
 p11 $so --keypairgen --key-type rsa:2048 --id 05 --label rsa
 p11 $so --keypairgen --key-type EC:prime256v1 --id 06 --label ec

@@ -2,22 +2,22 @@
 . "$(dirname "$0")/common.sh"
 need pkcs11-tool opensc
 
-p11 --login --pin env:PIN --test >test.out 2>&1 || { cat test.out; fail "--test"; }
-if grep -qi 'ERR:\|errors$' test.out && ! grep -q '^No errors' test.out; then cat test.out; fail "--test finds errors"; fi
-tail -n 1 test.out
+p11 --login --pin env:PIN --test >test.out
+cat test.out
+grep -q '^No errors' test.out
 
 # Initialises the module in the parent and again in a child.
-p11 --test-fork >fork.out 2>&1 || { cat fork.out; fail "--test-fork"; }
+p11 --test-fork
 
 # Threads that initialise (IL), list slots (SL), ask for information (GI) and for
 # the token's (T0), all at once with the main program, which has more to do and
 # ends last. Only one of them can be the first to initialise.
-p11 --login --pin env:PIN --test --test-threads IL:SL:GI:T0 --test-threads IN:SL:T0 >threads.out 2>&1 || { cat threads.out; fail "--test-threads"; }
-if grep 'returned CKR_' threads.out | grep -v 'CKR_OK\|CKR_CRYPTOKI_ALREADY_INITIALIZED'; then cat threads.out; fail "--test-threads"; fi
-[ "$(grep -c 'thread:[01] state:.*rv:CKR_OK' threads.out)" -ge 2 ] || { cat threads.out; fail "--test-threads"; }
+p11 --login --pin env:PIN --test --test-threads IL:SL:GI:T0 --test-threads IN:SL:T0 >threads.out 2>&1
+cat threads.out
+if grep 'returned CKR_' threads.out | grep -v 'CKR_OK\|CKR_CRYPTOKI_ALREADY_INITIALIZED'; then fail "--test-threads"; fi
+[ "$(grep -c 'thread:[01] state:.*rv:CKR_OK' threads.out)" -ge 2 ] || fail "--test-threads"
 
 # Elliptic curves: generates a key, signs, deletes it again. On a card the SO
 # generates; key 04 (9E) then signs without the user's PIN.
 export SO_PIN
-p11 ${SOLOGIN:---login --login-type so --so-pin env:SO_PIN} --session-rw --test-ec --id 04 --key-type EC:prime256v1 >ec.out 2>&1 ||
-	{ cat ec.out; fail "--test-ec"; }
+p11 --login --login-type so --so-pin env:SO_PIN --session-rw --test-ec --id 04 --key-type EC:prime256v1
