@@ -50,6 +50,8 @@ type use struct {
 	key *object
 	// pin is the context-specific login's, for a key that asks for one each time.
 	pin *secret.Secret
+	// onPad: that login is left to the reader's keys.
+	onPad bool
 }
 
 // private is the private key behind u.

@@ -534,7 +534,7 @@ func TestReaderFeatures(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f, r, c := setup(t)
-				r.control = func(code uint32) ([]byte, error) {
+				r.control = func(code uint32, _ []byte) ([]byte, error) {
 					switch code {
 					case list:
 						return unhex(test.list), nil
