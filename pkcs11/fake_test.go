@@ -32,10 +32,11 @@ type fakeCard struct {
 	admin string
 	tries int
 
-	user, so bool
-	gone     error // of every use of a key
-	asked    int   // everything that would be an APDU
-	uses     int   // private key operations
+	user, so  bool
+	confirmed *secret.Secret // the last PIN of Confirm
+	gone      error          // of every use of a key
+	asked     int            // everything that would be an APDU
+	uses      int            // private key operations
 }
 
 const (
@@ -156,6 +157,7 @@ func (f *fakeCard) Login(_ context.Context, pin *secret.Secret, spend bool) erro
 }
 
 func (f *fakeCard) Confirm(ctx context.Context, pin *secret.Secret, spend bool) error {
+	f.confirmed = pin
 	if f.user && f.right(pin) {
 		return nil
 	}
