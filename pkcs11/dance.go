@@ -36,12 +36,7 @@ func (m *Module) last(s session.SessionHandle, kind session.OpKind, out *Out, si
 		return ck.CKR_BUFFER_TOO_SMALL
 	}
 	return m.app.Finish(s, kind, func(op *session.Operation) error {
-		o := operationOf(op.State())
-		err := o.produce(out, size, run)
-		if err != ck.CKR_BUFFER_TOO_SMALL && o.use != nil {
-			o.use.forget()
-		}
-		return err
+		return operationOf(op.State()).produce(out, size, run)
 	})
 }
 
@@ -76,6 +71,9 @@ func (o *operation) produce(out *Out, size func(*operation) (length, error), run
 			return err
 		}
 		o.held, o.isHeld = data, true
+		if o.use != nil {
+			o.use.forget() // the key has done its work, whatever becomes of the result
+		}
 	}
 	return out.put(o.held)
 }

@@ -10,7 +10,7 @@ import (
 // Section 5.18, keys that come of other keys: derivation, and key encapsulation
 // (3.2).
 
-// A derivation is a secret key to be made of another key.
+// A derivation is a secret key, or data, to be made of another key.
 type derivation struct {
 	m        *Module
 	s        session.SessionHandle
@@ -37,35 +37,53 @@ func (m *Module) derivation(s session.SessionHandle, given *Mechanism, base sess
 		return nil, err
 	}
 	d := &derivation{m: m, s: s, user: user, use: &use{ctx: m.contextOf(key), key: key}}
+	d.use.other = func(h session.ObjectHandle) (*object, error) { return m.keyFor(s, h, ck.CKR_KEY_HANDLE_INVALID) }
 	if d.row, d.param, err = start(given, can, key, class, usage); err != nil {
 		return nil, err
 	}
-	def := implied(ck.CKO_SECRET_KEY, ck.CKK_GENERIC_SECRET)
-	if _, ok := t.find(ck.CKA_KEY_TYPE); ok {
-		def = def[:1]
+	d.use.row = d.row
+	settle := d.settleKey
+	if d.row.toData {
+		settle = d.settleData
 	}
-	if d.template, _, d.keyType, err = classOf(t, def); err != nil {
-		return nil, err
-	}
-	if err := check(d.template, ck.CKO_SECRET_KEY, d.keyType, generate); err != nil {
+	if err := settle(t); err != nil {
 		return nil, err
 	}
 	if t.bool(ck.CKA_TOKEN, false) {
 		return nil, m.noSecretsOnCard(s)
 	}
-	d.length, err = secretLength(d.template, d.keyType)
+	return d, d.use.once()
+}
+
+// settleKey takes the template of a new secret key.
+func (d *derivation) settleKey(t Template) (err error) {
+	def := implied(ck.CKO_SECRET_KEY, ck.CKK_GENERIC_SECRET)
+	if _, ok := t.find(ck.CKA_KEY_TYPE); ok {
+		def = def[:1]
+	}
+	if d.template, _, d.keyType, err = classOf(t, def); err != nil {
+		return err
+	}
+	if err := check(d.template, ck.CKO_SECRET_KEY, d.keyType, generate); err != nil {
+		return err
+	}
+	return d.settleLength(d.template)
+}
+
+func (d *derivation) settleLength(t Template) (err error) {
+	d.length, err = secretLength(t, d.keyType)
 	if errors.Is(err, ck.CKR_TEMPLATE_INCOMPLETE) {
 		d.length, err = 0, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	return d, d.use.once()
+	return err
 }
 
 // keep makes the object of the value, which is wiped.
 func (d *derivation) keep(value []byte) (session.ObjectHandle, error) {
 	defer clear(value)
+	if d.row.toData {
+		return d.keepData(value)
+	}
 	o, err := newObject(d.template, ck.CKO_SECRET_KEY, d.keyType, append([]byte{}, value...), origin{create, ck.Unavailable, d.user})
 	if err != nil {
 		return 0, ck.CKR_KEY_SIZE_RANGE

@@ -32,10 +32,12 @@ type fakeCard struct {
 	admin string
 	tries int
 
-	user, so bool
-	gone     error // of every use of a key
-	asked    int   // everything that would be an APDU
-	uses     int   // private key operations
+	user, so  bool
+	answered  func()         // called when PINState has its answer
+	confirmed *secret.Secret // the last PIN of Confirm
+	gone      error          // of every use of a key
+	asked     int            // everything that would be an APDU
+	uses      int            // private key operations
 }
 
 const (
@@ -99,8 +101,13 @@ func (f *fakeCard) Identity(context.Context) (card.Identity, error) {
 }
 
 func (f *fakeCard) PINState(_ context.Context, n card.SecretName) (card.PINState, error) {
-	defer f.ask()()
-	return card.PINState{Name: n, Tries: f.tries, Max: 3}, nil
+	done := f.ask()
+	s := card.PINState{Name: n, Tries: f.tries, Max: 3}
+	done()
+	if f.answered != nil {
+		f.answered()
+	}
+	return s, nil
 }
 
 func (f *fakeCard) Keys(context.Context) (all []card.KeyInfo, _ error) {
@@ -156,6 +163,7 @@ func (f *fakeCard) Login(_ context.Context, pin *secret.Secret, spend bool) erro
 }
 
 func (f *fakeCard) Confirm(ctx context.Context, pin *secret.Secret, spend bool) error {
+	f.confirmed = pin
 	if f.user && f.right(pin) {
 		return nil
 	}

@@ -4,7 +4,6 @@ import (
 	"crypto"
 	"crypto/ecdh"
 	"crypto/ecdsa"
-	"crypto/hkdf"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -12,7 +11,7 @@ import (
 	"cardbridge/pkcs11/ck"
 )
 
-// deriveMechanisms are key agreement and HKDF.
+// deriveMechanisms are key agreement.
 func deriveMechanisms() (all []mechanism) {
 	for _, row := range []struct {
 		typ  ck.MechanismType
@@ -27,9 +26,7 @@ func deriveMechanisms() (all []mechanism) {
 			derive: deriveECDH, kem: &kem{sizeECDH, encapsulateECDH, decapsulateECDH},
 		})
 	}
-	keys := []ck.KeyType{ck.CKK_HKDF, ck.CKK_GENERIC_SECRET}
-	return append(all,
-		mechanism{typ: ck.CKM_HKDF_DERIVE, keys: keys, min: 1, max: maxGeneric, param: hkdfParam, derive: deriveHKDF})
+	return all
 }
 
 // An agreement is CK_ECDH1_DERIVE_PARAMS.
@@ -191,63 +188,4 @@ func x963(kdf *hashRow, z, shared []byte, length uint) []byte {
 		out = h.Sum(out)
 	}
 	return out[:length]
-}
-
-// hkdfParams is CK_HKDF_PARAMS.
-type hkdfParams struct {
-	extract, expand bool
-	hash            *hashRow
-	saltType        ck.Flags
-	salt, info      []byte
-}
-
-func hkdfParam(p Parameter) (any, error) {
-	// bExtract, bExpand, prfHashMechanism, ulSaltType, pSalt, ulSaltLen, hSaltKey, pInfo, ulInfoLen
-	v, ok := p.fields("bbuupuupu")
-	if !ok {
-		return nil, ck.CKR_MECHANISM_PARAM_INVALID
-	}
-	h := hkdfParams{extract: v[0] != 0, expand: v[1] != 0, hash: hashByDigest(ck.MechanismType(v[2])), saltType: ck.Flags(v[3])}
-	// A salt that is a key would have to be looked up in the caller's session:
-	// not offered.
-	if h.hash == nil || !h.extract && !h.expand || h.extract && h.saltType != ck.CKF_HKDF_SALT_NULL && h.saltType != ck.CKF_HKDF_SALT_DATA {
-		return nil, ck.CKR_MECHANISM_PARAM_INVALID
-	}
-	var err error
-	if h.extract && h.saltType == ck.CKF_HKDF_SALT_DATA {
-		if h.salt, err = p.follow(v[4], v[5]); err != nil {
-			return nil, err
-		}
-	}
-	h.info, err = p.follow(v[7], v[8])
-	return h, err
-}
-
-func deriveHKDF(u *use, param any, length uint) ([]byte, error) {
-	h := param.(hkdfParams)
-	key, err := u.secret()
-	if err != nil {
-		return nil, err
-	}
-	if h.extract {
-		if key, err = hkdf.Extract(h.hash.hash.New, key, h.salt); err != nil {
-			return nil, ck.CKR_MECHANISM_PARAM_INVALID
-		}
-	}
-	if !h.expand {
-		if length > uint(len(key)) {
-			return nil, ck.CKR_KEY_SIZE_RANGE
-		}
-		if length != 0 {
-			key = key[:length]
-		}
-		return key, nil
-	}
-	if length == 0 {
-		length = uint(h.hash.hash.Size())
-	}
-	if key, err = hkdf.Expand(h.hash.hash.New, key, string(h.info), int(length)); err != nil {
-		return nil, ck.CKR_KEY_SIZE_RANGE
-	}
-	return key, nil
 }

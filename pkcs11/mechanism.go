@@ -10,6 +10,7 @@ import (
 
 	"cardbridge/internal/secret"
 	"cardbridge/pkcs11/ck"
+	"cardbridge/session"
 )
 
 // A mechanism is one row of the registry and all there is to know of a
@@ -35,6 +36,8 @@ type mechanism struct {
 	pair     func(pub, priv Template) (crypto.PrivateKey, error)
 	derive   func(u *use, param any, length uint) ([]byte, error)
 	kem      *kem
+	fromData bool // derive takes a data object for the base key, too
+	toData   bool // derive makes a data object, not a key
 }
 
 // A kem is a key encapsulation mechanism (3.2).
@@ -52,6 +55,10 @@ type use struct {
 	pin *secret.Secret
 	// onPad: that login is left to the reader's keys.
 	onPad bool
+	// row is the mechanism, and other finds another key that a derivation's
+	// parameter names, as the session sees it.
+	row   *mechanism
+	other func(session.ObjectHandle) (*object, error)
 }
 
 // private is the private key behind u.
@@ -119,7 +126,7 @@ func (m *mechanism) flags() ck.Flags {
 var registry = sync.OnceValue(func() (all []*mechanism) {
 	for _, rows := range [][]mechanism{
 		digestMechanisms(), hmacMechanisms(), rsaMechanisms(), ecMechanisms(), blockMechanisms(), gcmMechanisms(),
-		keyWrapMechanisms(), generateMechanisms(), deriveMechanisms(),
+		keyWrapMechanisms(), generateMechanisms(), deriveMechanisms(), hkdfMechanisms(),
 	} {
 		for i := range rows {
 			all = append(all, &rows[i])
@@ -167,6 +174,8 @@ func start(given *Mechanism, can func(*mechanism) bool, key *object, class ck.Ob
 func (m *mechanism) suits(key *object, class ck.ObjectClass, usage ck.AttributeType) error {
 	isKey := maskOf(key.class)&inKeys != 0
 	switch {
+	case m.fromData && key.class == ck.CKO_DATA:
+		return nil // which has neither a key's kind nor a key's usage
 	case !isKey:
 		return ck.CKR_KEY_HANDLE_INVALID
 	case key.class != class && key.class != ck.CKO_SECRET_KEY, !slices.Contains(m.keys, key.keyType()):

@@ -36,7 +36,8 @@ func paramFor(t testing.TB, m *mechanism) Parameter {
 		ck.CKM_AES_GCM:               param([]byte(iv[:12]), 12, 96, []byte("aad"), 3, 128),
 		ck.CKM_ECDH1_DERIVE:          param(uint(ck.CKD_NULL), 0, 0, len(peer), peer),
 		ck.CKM_ECDH1_COFACTOR_DERIVE: param(uint(ck.CKD_SHA256_KDF), 0, 0, len(peer), peer),
-		ck.CKM_HKDF_DERIVE:           param("\x01\x01\x00\x00\x00\x00\x00\x00", ck.CKM_SHA256, uint(ck.CKF_HKDF_SALT_DATA), []byte("salt"), 4, 0, []byte("info"), 4),
+		ck.CKM_HKDF_DERIVE:           hkdfParameter(true, true, ck.CKM_SHA256, ck.CKF_HKDF_SALT_DATA, []byte("salt"), 0, []byte("info")),
+		ck.CKM_HKDF_DATA:             hkdfParameter(true, true, ck.CKM_SHA256, ck.CKF_HKDF_SALT_DATA, []byte("salt"), 0, []byte("info")),
 	}
 	return special[m.typ]
 }
@@ -120,7 +121,7 @@ func TestMechanismsWanted(t *testing.T) {
 		"RSA_PKCS_OAEP", "ECDSA", "ECDSA_SHA1", "ECDSA_SHA224", "ECDSA_SHA256", "ECDSA_SHA384", "ECDSA_SHA512", "EDDSA",
 		"ECDH1_DERIVE", "ECDH1_COFACTOR_DERIVE", "RSA_PKCS_KEY_PAIR_GEN", "EC_KEY_PAIR_GEN", "EC_EDWARDS_KEY_PAIR_GEN",
 		"EC_MONTGOMERY_KEY_PAIR_GEN", "SHA_1", "SHA256", "SHA512", "SHA256_HMAC", "AES_ECB", "AES_CBC", "AES_CBC_PAD", "AES_CTR",
-		"AES_GCM", "DES3_CBC", "GENERIC_SECRET_KEY_GEN", "AES_KEY_GEN", "DES3_KEY_GEN", "HKDF_DERIVE",
+		"AES_GCM", "DES3_CBC", "GENERIC_SECRET_KEY_GEN", "AES_KEY_GEN", "DES3_KEY_GEN", "HKDF_DERIVE", "HKDF_DATA", "HKDF_KEY_GEN",
 	} {
 		typ, ok := ck.MechanismByName(name)
 		if !ok || mechanismOf(typ) == nil {
@@ -272,9 +273,16 @@ var sweeps = map[ck.Flags]func(*testing.T, *keyring, *mechanism, *Mechanism){
 			} else {
 				mech = &Mechanism{Type: mech.Type, Parameter: paramFor(t, m)}
 			}
+			template := append(implied(ck.CKO_SECRET_KEY, ck.CKK_AES), Attribute{ck.CKA_VALUE_LEN, encodeULong(32)}, Attribute{ck.CKA_SENSITIVE, no})
+			if m.toData {
+				template = Template{{ck.CKA_CLASS, encodeULong(uint(ck.CKO_DATA))}, {ck.CKA_VALUE_LEN, encodeULong(32)}}
+			}
 			derive := func() []byte {
-				h, err := k.m.DeriveKey(k.s, mech, priv, append(implied(ck.CKO_SECRET_KEY, ck.CKK_AES), Attribute{ck.CKA_VALUE_LEN, encodeULong(32)}, Attribute{ck.CKA_SENSITIVE, no}))
+				h, err := k.m.DeriveKey(k.s, mech, priv, template)
 				must(t, "C_DeriveKey", err)
+				if !bytes.Equal(k.value(t, h, ck.CKA_CLASS), template[0].Value) {
+					t.Error("an object of another class")
+				}
 				return k.value(t, h, ck.CKA_VALUE)
 			}
 			if a := derive(); len(a) != 32 || !bytes.Equal(a, derive()) {

@@ -3,10 +3,10 @@ package pkcs11
 import (
 	"crypto/subtle"
 	"hash"
-	"runtime"
 
 	"cardbridge/internal/secret"
 	"cardbridge/pkcs11/ck"
+	"cardbridge/session"
 )
 
 // maxCollected bounds what an operation keeps that needs all of its input at
@@ -126,11 +126,17 @@ func (o *cardOperation) Authorize(pin []byte) error {
 	}
 	o.use.forget()
 	o.use.pin, o.use.onPad = s, false
-	// An operation that is cancelled, or whose session is closed, ends without
-	// another word; its PIN goes with it all the same.
-	runtime.AddCleanup(o.use, func(s *secret.Secret) { s.Wipe() }, s)
 	return nil
 }
+
+// End is package session's: the operation is over, or cancelled, or its session,
+// login, card or application went. Its PIN goes with it.
+func (o *cardOperation) End() { o.use.forget() }
+
+var (
+	_ session.Authorizer = (*cardOperation)(nil)
+	_ session.Ender      = (*cardOperation)(nil)
+)
 
 // forget wipes the context-specific PIN.
 func (u *use) forget() {

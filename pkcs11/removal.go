@@ -27,32 +27,44 @@ func (t *token) noticed(err error) error {
 	return err
 }
 
-// A watchedKey is a card's key whose errors are noticed.
+// A watchedKey is a card's key whose errors are noticed, and what its use did to
+// the state of the PIN.
 type watchedKey struct {
 	privateKey
-	t *token
+	t   *token
+	pin bool // each use verifies a PIN
+}
+
+// used returns err of a use. A PIN was verified where the key asks for it each
+// time, and perhaps where the use failed: the kept one, after a reset, may be
+// the right one no longer.
+func (k watchedKey) used(err error) error {
+	if k.pin || err != nil {
+		k.t.pinUsed()
+	}
+	return k.t.noticed(err)
 }
 
 // Sign is crypto.Signer's.
 func (k watchedKey) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	b, err := k.privateKey.Sign(rand, digest, opts)
-	return b, k.t.noticed(err)
+	return b, k.used(err)
 }
 
 // Decrypt is crypto.Decrypter's.
 func (k watchedKey) Decrypt(rand io.Reader, msg []byte, opts crypto.DecrypterOpts) ([]byte, error) {
 	b, err := k.privateKey.Decrypt(rand, msg, opts)
-	return b, k.t.noticed(err)
+	return b, k.used(err)
 }
 
 // ECDH is the shared secret with peer.
 func (k watchedKey) ECDH(peer *ecdh.PublicKey) ([]byte, error) {
 	b, err := k.privateKey.ECDH(peer)
-	return b, k.t.noticed(err)
+	return b, k.used(err)
 }
 
 // RSA is the bare private-key operation.
 func (k watchedKey) RSA(block []byte) ([]byte, error) {
 	b, err := k.privateKey.RSA(block)
-	return b, k.t.noticed(err)
+	return b, k.used(err)
 }

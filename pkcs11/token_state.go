@@ -35,6 +35,9 @@ type token struct {
 	// pin is the state of the user's PIN as of pinAt; see pinState.
 	pin   card.PINState
 	pinAt time.Time
+	// pinUses counts what may have changed that state, so that an answer that
+	// was under way meanwhile is not kept.
+	pinUses uint64
 	// finalTry is set once an application was told CKF_USER_PIN_FINAL_TRY.
 	finalTry bool
 	pad      *bool // whether the reader has a PIN pad; nil: not asked yet
@@ -96,13 +99,14 @@ func (t *token) Login(user session.UserType, _ string, pin []byte) error {
 // fresh is how long the state of the PIN is taken for what it was. Programs ask
 // for CK_TOKEN_INFO twice in a row (pkcs11-tool does), which is two or more
 // commands for one answer; what another program does in a tenth of a second
-// could as well have happened a tenth of a second later.
+// could as well have happened a tenth of a second later. What this program does
+// itself shows at once: pinUsed.
 const fresh = 100 * time.Millisecond
 
 // pinState asks the card how the user's PIN stands.
 func (t *token) pinState(ctx context.Context) (card.PINState, error) {
 	t.mu.Lock()
-	pin, at := t.pin, t.pinAt
+	pin, at, uses := t.pin, t.pinAt, t.pinUses
 	t.mu.Unlock()
 	if time.Since(at) < fresh {
 		return pin, nil
@@ -113,7 +117,9 @@ func (t *token) pinState(ctx context.Context) (card.PINState, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.pin, t.pinAt = pin, time.Now()
+	if t.pinUses == uses {
+		t.pin, t.pinAt = pin, time.Now()
+	}
 	return pin, nil
 }
 
@@ -148,6 +154,7 @@ func (t *token) pinUsed() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.pinAt = time.Time{}
+	t.pinUses++
 }
 
 // mayspend tells whether a wrong PIN may block the card: the application was
@@ -177,9 +184,9 @@ func (t *token) Logout(user session.UserType) error {
 func (t *token) privateKey(u *use) privateKey {
 	info := u.key.key.(tokenKey).info
 	if p, ok := t.card.(PadToken); ok && u.onPad {
-		return watchedKey{p.PrivateKeyOnPad(u.ctx, info, t.mayspend()), t}
+		return watchedKey{p.PrivateKeyOnPad(u.ctx, info, t.mayspend()), t, true}
 	}
-	return watchedKey{t.card.PrivateKey(u.ctx, info, u.pin, t.mayspend()), t}
+	return watchedKey{t.card.PrivateKey(u.ctx, info, u.pin, t.mayspend()), t, u.pin != nil}
 }
 
 // describe is who the token is, read once, and how its PIN stands; in one

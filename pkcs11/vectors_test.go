@@ -47,22 +47,6 @@ func TestKeyWrapVectors(t *testing.T) {
 	}
 }
 
-// HKDF against RFC 5869 appendix A.1.
-func TestHKDFVector(t *testing.T) {
-	k := newKeyring(t)
-	base, err := k.m.CreateObject(k.s, append(implied(ck.CKO_SECRET_KEY, ck.CKK_HKDF), Attribute{ck.CKA_VALUE, bytes.Repeat([]byte{0x0b}, 22)}))
-	must(t, "C_CreateObject", err)
-	salt, info := unhex(t, "000102030405060708090a0b0c"), unhex(t, "f0f1f2f3f4f5f6f7f8f9")
-	p := param("\x01\x01\x00\x00\x00\x00\x00\x00", ck.CKM_SHA256, uint(ck.CKF_HKDF_SALT_DATA), salt, len(salt), 0, info, len(info))
-	h, err := k.m.DeriveKey(k.s, &Mechanism{Type: ck.CKM_HKDF_DERIVE, Parameter: p}, base,
-		append(implied(ck.CKO_SECRET_KEY, ck.CKK_GENERIC_SECRET), Attribute{ck.CKA_VALUE_LEN, encodeULong(42)}, Attribute{ck.CKA_SENSITIVE, no}))
-	must(t, "C_DeriveKey", err)
-	const okm = "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865"
-	if got := k.value(t, h, ck.CKA_VALUE); !bytes.Equal(got, unhex(t, okm)) {
-		t.Errorf("%x", got)
-	}
-}
-
 // X25519 against RFC 7748 section 6.1, and the value readable because the
 // template says so.
 func TestX25519Vector(t *testing.T) {

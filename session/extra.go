@@ -17,8 +17,9 @@ type extra struct {
 	calling    atomic.Int32  // callbacks that are running
 	validation atomic.Uint64 // the flags of C_GetSessionValidationFlags
 
-	mu  sync.Mutex // short: a step runs without it, so that cancelling need not wait
-	ops []*Operation
+	mu     sync.Mutex // short: a step runs without it, so that cancelling need not wait
+	ops    []*Operation
+	ending []Ender // of operations that are active no more; see settle
 }
 
 func newExtra(h SessionHandle, n NotifyFunc) *extra {
@@ -60,7 +61,7 @@ func (s *extraShard) end(h SessionHandle) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if x := s.m[h]; x != nil {
-		close(x.gone)
+		x.end()
 		delete(s.m, h)
 	}
 }
@@ -70,7 +71,7 @@ func (a *Application) endExtras() {
 		s := &a.extras[i]
 		s.mu.Lock()
 		for _, x := range s.m {
-			close(x.gone)
+			x.end()
 		}
 		s.m = nil
 		s.mu.Unlock()
@@ -116,8 +117,6 @@ func (a *Application) enter(r ref) (*extra, error) {
 	}
 	return x, nil
 }
-
-func (x *extra) leave() { <-x.turn }
 
 // Do runs work that needs a session but leaves no operation active (key generation, random numbers, C_SetPIN): one at a
 // time in the session, outside of all locks, and with the codes of a call in flight.

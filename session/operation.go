@@ -56,23 +56,28 @@ func (a *Application) Begin(h SessionHandle, kind OpKind, key ObjectHandle, star
 		}
 	}
 	op.state, err = start(payload)
+	if err == nil {
+		x.add(op)
+	}
+	// Only now: who ends the session either finds the operation, or is found here.
 	if gone := a.ended(r); gone != nil {
+		x.retire(all)
 		return gone
 	}
-	if err != nil {
-		return err
-	}
+	return err
+}
+
+func (x *extra) add(op *Operation) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.ops = append(x.ops, op)
-	return nil
 }
 
 // conflict tells whether an operation of this kind may not become active now. Ones whose key is gone are not counted.
 func (x *extra) conflict(kind OpKind) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.ops = slices.DeleteFunc(x.ops, (*Operation).keyless)
+	x.retireLocked((*Operation).keyless)
 	return len(x.ops) > 1 || slices.ContainsFunc(x.ops, func(o *Operation) bool { return !mayPair(o.kind, kind) })
 }
 
@@ -128,7 +133,7 @@ func (a *Application) steps(h SessionHandle, sort int, kinds []OpKind, step func
 	result := failed // a step that panics has failed, too
 	defer func() {
 		if ends[sort][result] {
-			x.remove(ops)
+			x.retire(func(o *Operation) bool { return slices.Contains(ops, o) })
 		}
 	}()
 	err = run(sort, ops, step)
@@ -161,7 +166,7 @@ func run(sort int, ops []*Operation, step func([]*Operation) error) error {
 func (x *extra) active(kinds []OpKind) ([]*Operation, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.ops = slices.DeleteFunc(x.ops, (*Operation).keyless)
+	x.retireLocked((*Operation).keyless)
 	found := make([]*Operation, 0, len(kinds))
 	for _, k := range kinds {
 		i := slices.IndexFunc(x.ops, func(o *Operation) bool { return o.kind == k })
@@ -178,12 +183,6 @@ func (x *extra) holds(ops []*Operation) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return !slices.ContainsFunc(ops, func(o *Operation) bool { return !slices.Contains(x.ops, o) })
-}
-
-func (x *extra) remove(ops []*Operation) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.ops = slices.DeleteFunc(x.ops, func(o *Operation) bool { return slices.Contains(ops, o) })
 }
 
 // Active lists the kinds of operations active in a session.
@@ -234,12 +233,9 @@ func (a *Application) cancel(h SessionHandle, which func(OpKind) bool) (n int, e
 	if x.calling.Load() > 0 {
 		return 0, CKR_FUNCTION_FAILED
 	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.ops = slices.DeleteFunc(x.ops, (*Operation).keyless)
-	before := len(x.ops)
-	x.ops = slices.DeleteFunc(x.ops, func(o *Operation) bool { return which(o.kind) })
-	return before - len(x.ops), nil
+	defer x.tidy()
+	x.retire((*Operation).keyless)
+	return x.retire(func(o *Operation) bool { return which(o.kind) }), nil
 }
 
 // authorize is C_Login with CKU_CONTEXT_SPECIFIC: it speaks for the operation that is active in this session and waits for
@@ -276,7 +272,7 @@ func (a *Application) authorize(r ref, pin []byte) error {
 func (x *extra) waiting() (*Operation, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.ops = slices.DeleteFunc(x.ops, (*Operation).keyless)
+	x.retireLocked((*Operation).keyless)
 	var refused error = CKR_OPERATION_NOT_INITIALIZED
 	for _, o := range x.ops {
 		if o.always && !o.authorized {
