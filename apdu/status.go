@@ -16,6 +16,7 @@ const (
 	OK                        Status = 0x9000
 	ErrVerificationFailed     Status = 0x63C0 // matches every 63Cx: see Retries
 	ErrWarningNoInformation   Status = 0x6300
+	ErrExecution              Status = 0x6400
 	ErrMemoryFailure          Status = 0x6581
 	ErrWrongLength            Status = 0x6700
 	ErrLogicalChannel         Status = 0x6881

@@ -41,7 +41,7 @@ func (x *tx) attest(s Slot) ([]byte, error) {
 		return nil, fmt.Errorf("%w: slot %s has no key: %w", card.ErrNotFound, s.Ref, err)
 	case status == apdu.ErrIncorrectData, status == apdu.ErrConditionsNotSatisfied:
 		return nil, fmt.Errorf("%w: key %s was not made on the card, or is not there: %w", card.ErrUnsupported, s.Ref, err)
-	case unsupported(err):
+	case unsupported(err), status == apdu.ErrExecution: // the latter: F9 has no key of Yubico's any more
 		return nil, fmt.Errorf("%w: attestation: %w", card.ErrUnsupported, err)
 	default:
 		return nil, err

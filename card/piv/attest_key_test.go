@@ -58,3 +58,17 @@ func TestKeyAfterNoCertificate(t *testing.T) {
 		t.Errorf("an empty slot: %v", err)
 	}
 }
+
+// A card whose attestation key was replaced attests nothing; its keys with a
+// certificate are found all the same.
+func TestKeysWhereNothingAttests(t *testing.T) {
+	conn := newSoft(t, "yubikey-4")
+	c := admin(t, conn)
+	generate(t, c, "9a", card.P256) // with a certificate
+	_, err := c.Generate(ctx, "f9", GenerateOptions{Algorithm: card.P256})
+	ok(t, err)
+	keys, err := bare(t, conn).Keys(ctx)
+	if err != nil || len(keys) != 1 || keys[0].Ref != "9a" {
+		t.Errorf("%v, %v", keys, err)
+	}
+}
