@@ -18,6 +18,7 @@ var (
 	ErrAmbiguous         = errors.New("more than one card")
 	ErrInvalidAnswer     = errors.New("the card's answer makes no sense")
 	ErrInterruptedWrite  = errors.New("the write was interrupted")
+	ErrNotEntered        = errors.New("no PIN was typed on the reader")
 	ErrRefusedBefore     = errors.New("the card refused this PIN before; not sent again")
 	ErrLastTry           = errors.New("only one try is left; not spent")
 	ErrWrongSecretFormat = errors.New("cannot be a PIN of this card; not sent")

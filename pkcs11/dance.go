@@ -32,9 +32,27 @@ func (m *Module) last(s session.SessionHandle, kind session.OpKind, out *Out, si
 			return err
 		})
 	}
+	if m.tooShort(s, kind, out, size) {
+		return ck.CKR_BUFFER_TOO_SMALL
+	}
 	return m.app.Finish(s, kind, func(op *session.Operation) error {
 		return operationOf(op.State()).produce(out, size, run)
 	})
+}
+
+// tooShort tells what can be told of a buffer before the operation is begun:
+// the key may want a login first (CKA_ALWAYS_AUTHENTICATE), its length does not.
+func (m *Module) tooShort(s session.SessionHandle, kind session.OpKind, out *Out, size func(*operation) (length, error)) bool {
+	short := false
+	err := m.app.Query(s, kind, func(op *session.Operation) error {
+		o := operationOf(op.State())
+		if n, err := size(o); err == nil && n.exact && !o.isHeld {
+			_, err = out.fits(n.n)
+			short = err != nil
+		}
+		return nil
+	})
+	return err == nil && short
 }
 
 func (o *operation) produce(out *Out, size func(*operation) (length, error), run func(*operation) ([]byte, error)) error {

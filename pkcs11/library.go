@@ -49,7 +49,7 @@ type Library struct {
 
 // settleTime bounds how long New waits for a source to tell what is there. A
 // source that hangs must not hang the program.
-const settleTime = 5 * time.Second
+const settleTime = 20 * time.Second
 
 // New starts to watch source and returns when it told what is there.
 func New(source Source, config Config) *Library {

@@ -53,6 +53,8 @@ type use struct {
 	key *object
 	// pin is the context-specific login's, for a key that asks for one each time.
 	pin *secret.Secret
+	// onPad: that login is left to the reader's keys.
+	onPad bool
 	// row is the mechanism, and other finds another key that a derivation's
 	// parameter names, as the session sees it.
 	row   *mechanism

@@ -113,13 +113,19 @@ type cardOperation struct{ operation }
 
 // Authorize is C_Login with CKU_CONTEXT_SPECIFIC.
 func (o *cardOperation) Authorize(pin []byte) error {
+	if pin == nil {
+		// Typed on the reader's keys, when the operation comes.
+		_, err := o.use.key.tok.padToken(o.use.ctx)
+		o.use.onPad = err == nil
+		return err
+	}
 	s := secret.New(append([]byte(nil), pin...))
 	if err := o.use.key.tok.verify(o.use.ctx, s); err != nil {
 		s.Wipe()
 		return err
 	}
 	o.use.forget()
-	o.use.pin = s
+	o.use.pin, o.use.onPad = s, false
 	return nil
 }
 

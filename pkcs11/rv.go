@@ -20,6 +20,8 @@ var codes = [...]struct {
 	{context.DeadlineExceeded, ck.CKR_FUNCTION_CANCELED},
 	{apdu.ErrRemoved, ck.CKR_DEVICE_REMOVED},
 	{card.ErrNoApplet, ck.CKR_TOKEN_NOT_RECOGNIZED},
+	{apdu.ErrNoPINPad, ck.CKR_ARGUMENTS_BAD},
+	{card.ErrNotEntered, ck.CKR_FUNCTION_CANCELED},
 	{card.ErrRefusedBefore, ck.CKR_PIN_INCORRECT},
 	{card.ErrLastTry, ck.CKR_FUNCTION_REJECTED},
 	{card.ErrWrongSecretFormat, ck.CKR_PIN_LEN_RANGE},

@@ -75,6 +75,19 @@ type Token interface {
 	Close() error
 }
 
+// A PadToken is a Token that may be in a reader with a PIN pad.
+type PadToken interface {
+	Token
+	// PINPad tells whether the reader takes a PIN on its own keys, without
+	// asking the card.
+	PINPad(ctx context.Context) (bool, error)
+	// LoginOnPad is Login with a PIN typed there. It is not known here, so that
+	// nothing can be mended with it.
+	LoginOnPad(ctx context.Context, spendLastTry bool) error
+	// PrivateKeyOnPad is PrivateKey with a PIN typed there for each operation.
+	PrivateKeyOnPad(ctx context.Context, info card.KeyInfo, spendLastTry bool) card.PrivateKey
+}
+
 // An AdminToken is a Token that can be written to. Its methods need
 // Token.LoginAdmin unless they say otherwise.
 type AdminToken interface {

@@ -40,6 +40,7 @@ type token struct {
 	pinUses uint64
 	// finalTry is set once an application was told CKF_USER_PIN_FINAL_TRY.
 	finalTry bool
+	pad      *bool // whether the reader has a PIN pad; nil: not asked yet
 }
 
 // An objectKey tells the objects of one token apart.
@@ -75,7 +76,15 @@ func (t *token) end() {
 // Login is called by package session, one login or logout at a time.
 func (t *token) Login(user session.UserType, _ string, pin []byte) error {
 	if pin == nil {
-		return ck.CKR_ARGUMENTS_BAD // no protected authentication path
+		if ck.UserType(user) == ck.CKU_SO {
+			return ck.CKR_ARGUMENTS_BAD // a management key is nothing to type
+		}
+		p, err := t.padToken(t.ctx)
+		if err != nil {
+			return err
+		}
+		defer t.pinUsed()
+		return t.noticed(p.LoginOnPad(t.ctx, t.mayspend()))
 	}
 	if ck.UserType(user) == ck.CKU_SO {
 		defer t.pinUsed()
@@ -114,6 +123,32 @@ func (t *token) pinState(ctx context.Context) (card.PINState, error) {
 	return pin, nil
 }
 
+// padToken is the token in a reader with a PIN pad; without one, a PIN has to be
+// given.
+func (t *token) padToken(ctx context.Context) (PadToken, error) {
+	p, ok := t.card.(PadToken)
+	if !ok {
+		return nil, ck.CKR_ARGUMENTS_BAD
+	}
+	t.mu.Lock()
+	known := t.pad
+	t.mu.Unlock()
+	if known == nil {
+		has, err := p.PINPad(ctx)
+		if err != nil {
+			return nil, err
+		}
+		known = &has
+		t.mu.Lock()
+		t.pad = known
+		t.mu.Unlock()
+	}
+	if !*known {
+		return nil, ck.CKR_ARGUMENTS_BAD
+	}
+	return p, nil
+}
+
 // pinUsed says that the state of the PIN may be another now.
 func (t *token) pinUsed() {
 	t.mu.Lock()
@@ -148,6 +183,9 @@ func (t *token) Logout(user session.UserType) error {
 // privateKey is the key of an operation.
 func (t *token) privateKey(u *use) privateKey {
 	info := u.key.key.(tokenKey).info
+	if p, ok := t.card.(PadToken); ok && u.onPad {
+		return watchedKey{p.PrivateKeyOnPad(u.ctx, info, t.mayspend()), t, true}
+	}
 	return watchedKey{t.card.PrivateKey(u.ctx, info, u.pin, t.mayspend()), t, u.pin != nil}
 }
 

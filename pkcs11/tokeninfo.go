@@ -58,6 +58,12 @@ func (m *Module) GetTokenInfo(id session.SlotID) (TokenInfo, error) {
 		info.Flags |= ck.CKF_WRITE_PROTECTED
 	}
 	info.Flags |= t.pinFlags(pin)
+	switch _, err := t.padToken(t.ctx); {
+	case err == nil:
+		info.Flags |= ck.CKF_PROTECTED_AUTHENTICATION_PATH
+	case err != ck.CKR_ARGUMENTS_BAD: //nolint:errorlint // padToken's own
+		return TokenInfo{}, err
+	}
 	return info, nil
 }
 

@@ -1,8 +1,11 @@
 package reader
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 )
 
 // startAdvice says how to get pcscd to run here.
@@ -10,7 +13,16 @@ func startAdvice() string {
 	if pcscdPath() == "" {
 		return "install it with: " + installCommand("pcscd")
 	}
+	// To libpcsclite, a socket that it cannot see is no service.
+	if socket := socketPath(); errors.Is(dial(socket), os.ErrPermission) {
+		return fmt.Sprintf("or this user may not connect to %s, which is mended with: %s", socket, permitCommand(socket))
+	}
 	return "start it with: " + startCommand()
+}
+
+// permitCommand lets everybody connect to pcscd, as it is made.
+func permitCommand(socket string) string {
+	return "chmod a+rx " + filepath.Dir(socket) + " && chmod a+rw " + socket
 }
 
 // pcscdPath is where distributions put it; it is not in a user's path.

@@ -27,6 +27,8 @@ type Conn struct {
 	begun bool    // a PC/SC transaction is under way on h
 	epoch uint64
 
+	stuck atomic.Int32 // 1 while an exchange that was given up has the lane still
+
 	mu       sync.Mutex // guards what follows, for those without the lane
 	atr      []byte
 	extended bool
@@ -85,6 +87,9 @@ func (c *Conn) Transact(ctx context.Context, f func(apdu.Transaction) error) err
 
 // begin takes the lane and begins a PC/SC transaction.
 func (c *Conn) begin(ctx context.Context) (*transaction, error) {
+	if c.stuck.Load() > 0 {
+		return nil, c.silent("it has not answered the last command yet")
+	}
 	turn, err := c.lane.turn(ctx)
 	if err != nil {
 		return nil, err

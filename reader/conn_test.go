@@ -270,6 +270,49 @@ func TestConnWaitsForOthers(t *testing.T) {
 	}
 }
 
+func TestConnGivesUpASilentCard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, r, c := setup(t)
+		mustExchange(t, c)
+		silent := make(chan struct{})
+		talks := r.card.transmit
+		r.card.transmit = func([]byte) ([]byte, error) {
+			<-silent
+			return []byte{0x90, 0}, nil
+		}
+		start := time.Now()
+		_, err := exchange(t.Context(), c)
+		wantErr(t, err, apdu.ErrNoAnswer)
+		if waited := time.Since(start); waited != answerLimit {
+			t.Errorf("gave up after %v", waited)
+		}
+		// Nobody else waits as long again: the command is still under way.
+		start = time.Now()
+		_, err = exchange(t.Context(), c)
+		wantErr(t, err, apdu.ErrNoAnswer)
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("the next one waited %v", waited)
+		}
+		close(silent)
+		synctest.Wait()
+		r.card.transmit = talks
+		mustExchange(t, c)
+		_ = c.Close()
+		f.idle(0, 0)
+	})
+}
+
+func TestAnswerTime(t *testing.T) {
+	for command, want := range map[string]time.Duration{
+		"\x00\x47\x00\x9a": generateLimit, "\x00\x46\x00\x9a": generateLimit,
+		"\x00\x87\x11\x9a": answerLimit, "\x00": answerLimit,
+	} {
+		if got := answerTime([]byte(command)); got != want {
+			t.Errorf("% X: %v", command, got)
+		}
+	}
+}
+
 func TestConnCancelledInTheMiddle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, r, c := setup(t)
@@ -534,7 +577,7 @@ func TestReaderFeatures(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f, r, c := setup(t)
-				r.control = func(code uint32) ([]byte, error) {
+				r.control = func(code uint32, _ []byte) ([]byte, error) {
 					switch code {
 					case list:
 						return unhex(test.list), nil

@@ -36,7 +36,7 @@ func (d *diagnosis) service(ctx context.Context) bool {
 		}
 		d.add("pcscd", Problem, detail, startCommand())
 	case errors.Is(err, os.ErrPermission):
-		d.add("pcscd", Problem, fmt.Sprintf("this user may not connect to %s (mode %s)", socket, mode(socket)), "chmod a+rx "+filepath.Dir(socket)+" && chmod a+rw "+socket)
+		d.add("pcscd", Problem, fmt.Sprintf("this user may not connect to %s (mode %s)", socket, mode(socket)), permitCommand(socket))
 	case errors.Is(err, unix.ECONNREFUSED):
 		d.add("pcscd", Problem, "nobody listens on "+socket+": pcscd has crashed or was killed", restartCommand())
 	default:

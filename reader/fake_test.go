@@ -46,7 +46,7 @@ type fakeReader struct {
 	holder    *fakeHandle // in a transaction
 	exclusive bool
 	mute      bool
-	control   func(code uint32) ([]byte, error)
+	control   func(code uint32, in []byte) ([]byte, error)
 	removed   bool
 }
 
@@ -523,7 +523,7 @@ func (h *fakeHandle) Transmit(command []byte) ([]byte, error) {
 	return transmit(command)
 }
 
-func (h *fakeHandle) Control(code uint32, _ []byte) ([]byte, error) {
+func (h *fakeHandle) Control(code uint32, in []byte) ([]byte, error) {
 	defer h.s.enter("Control")()
 	if err := h.s.f.injected("Control"); err != nil {
 		return nil, err
@@ -531,7 +531,7 @@ func (h *fakeHandle) Control(code uint32, _ []byte) ([]byte, error) {
 	if h.r.control == nil {
 		return nil, Unsupported
 	}
-	return h.r.control(code)
+	return h.r.control(code, in)
 }
 
 func (h *fakeHandle) Attribute(uint32) ([]byte, error) {

@@ -3,6 +3,7 @@ package reader
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -42,16 +43,28 @@ func (t *transaction) Transmit(command []byte) ([]byte, error) {
 		}
 	}
 	var resp []byte
+	limit := answerTime(tpdu)
+	ctx, cancel := context.WithTimeoutCause(t.ctx, limit, errSilent)
+	defer cancel()
 	// The caller may wipe its command as soon as ctx has ended, while ours is
 	// still on its way: hence the copy.
-	err := t.turn.call(t.ctx, func() (err error) {
+	err := t.turn.call(ctx, func() (err error) {
 		defer clear(tpdu)
 		resp, err = t.conn.h.Transmit(tpdu)
 		return err
-	}, t.conn.clean)
+	}, func() {
+		t.conn.clean()
+		if context.Cause(ctx) == errSilent {
+			t.conn.stuck.Add(-1)
+		}
+	})
 	if t.turn.over {
 		t.err = err
-		return nil, err
+		if context.Cause(ctx) == errSilent { // not the caller's patience has ended, but ours
+			t.conn.stuck.Add(1)
+			t.err = t.conn.silent(fmt.Sprintf("none came in %v", limit))
+		}
+		return nil, t.err
 	}
 	if err == nil && len(resp) < 2 {
 		err = NotTransacted
@@ -61,6 +74,33 @@ func (t *transaction) Transmit(command []byte) ([]byte, error) {
 		return nil, t.err
 	}
 	return resp, nil
+}
+
+// How long a card may take over one command before it is given up: drivers end
+// an exchange by themselves when a card falls silent, but not all do. A card
+// that makes an RSA key (GENERATE ASYMMETRIC KEY PAIR, 46 and 47 of ISO 7816-8)
+// may be at it for minutes.
+const (
+	answerLimit   = 2 * time.Minute
+	generateLimit = 20 * time.Minute
+)
+
+// errSilent is why an exchange that took longer was given up.
+var errSilent = errors.New("silent for too long")
+
+func answerTime(command []byte) time.Duration {
+	if len(command) > 1 && command[1]&^1 == 0x46 {
+		return generateLimit
+	}
+	return answerLimit
+}
+
+// silent is the error for a card that does not answer.
+func (c *Conn) silent(how string) error {
+	return &Error{
+		Doing: "exchange with the card", Reader: c.name, Err: fmt.Errorf("%w: %s", apdu.ErrNoAnswer, how), Wire: apdu.ErrNoAnswer,
+		Advice: "take the card out and put it in again",
+	}
 }
 
 // explain makes the error of an exchange. The drivers of readers call a card

@@ -32,7 +32,9 @@ type UseOptions struct {
 	// PIN is verified in the transaction of each operation, right before it.
 	// Keys with PIN policy "always" need it; nil uses what Login verified. It
 	// stays the caller's, who wipes it.
-	PIN          *secret.Secret
+	PIN *secret.Secret
+	// Pad has the PIN typed on the reader's keys in its place.
+	Pad          bool
 	SpendLastTry bool
 }
 

@@ -103,12 +103,17 @@ func (x *tx) sendRaw(cmd apdu.Command) ([]byte, error) {
 		return b, nil
 	}
 	if err = wire(err); !answered(err) && !errors.Is(err, card.ErrInvalidAnswer) {
-		x.lost = err
-		x.c.state = state{}
-		clear(x.c.tries)
-		x.ours, x.verified, x.admin = false, false, false
+		x.broken(err)
 	}
 	return nil, err
+}
+
+// broken takes note that the wire broke.
+func (x *tx) broken(err error) {
+	x.lost = err
+	x.c.state = state{}
+	clear(x.c.tries)
+	x.ours, x.verified, x.admin = false, false, false
 }
 
 func answered(err error) bool {

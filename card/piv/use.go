@@ -103,6 +103,10 @@ func (k *privateKey) do(what string, prepare func(card.KeyInfo, AlgorithmRow) (j
 			if err := x.verify(k.o.PIN, k.o.SpendLastTry); err != nil {
 				return result{}, err
 			}
+		} else if k.o.Pad && info.PINPolicy != card.PINNever {
+			if err := x.verifyOnPad(k.o.SpendLastTry); err != nil {
+				return result{}, err
+			}
 		} else if k.usesLogin(info) {
 			if err := x.relogin(); err != nil {
 				return result{}, err
@@ -121,7 +125,7 @@ func (k *privateKey) do(what string, prepare func(card.KeyInfo, AlgorithmRow) (j
 // usesLogin tells whether the PIN of Login may be verified again for the key:
 // never for one that wants its PIN given for each operation.
 func (k *privateKey) usesLogin(info card.KeyInfo) bool {
-	return k.o.PIN == nil && info.PINPolicy != card.PINAlways && info.PINPolicy != card.PINNever
+	return k.o.PIN == nil && !k.o.Pad && info.PINPolicy != card.PINAlways && info.PINPolicy != card.PINNever
 }
 
 // use sends GENERAL AUTHENTICATE with an empty response (82), which asks for

@@ -77,6 +77,9 @@ need. With --remote the module runs in a process of its own.`,
 				if report.File, err = writeModuleFile(path, remote, system); err != nil {
 					return err
 				}
+				if !system && os.Geteuid() == 0 {
+					a.warn("p11-kit does not read root's own files; --system is for all users")
+				}
 			}
 			return a.print(report, func(w io.Writer) {
 				if report.File != "" {
@@ -122,7 +125,7 @@ func moduleUses(path string) [][2]string {
 		{"OpenSSH", "ssh-add -s " + path + "   # or in ~/.ssh/config: PKCS11Provider " + path},
 		{"OpenSSL", "PKCS11_MODULE_PATH=" + path + " openssl dgst -engine pkcs11 -keyform engine -sign 'pkcs11:id=%01;type=private' ..."},
 		{"NSS", "modutil -dbdir sql:$HOME/.pki/nssdb -add cardbridge -libfile " + path},
-		{"Java", "keytool -list -storetype PKCS11 -providerClass sun.security.pkcs11.SunPKCS11 -providerArg FILE   # FILE: name = cardbridge, library = " + path},
-		{"git", "git config --global gpg.format ssh && ssh-keygen -D " + path + " >key.pub && git config --global user.signingKey \"$PWD/key.pub\"   # with ssh-agent"},
+		{"Java", "keytool -list -storetype PKCS11 -addprovider SunPKCS11 -providerArg FILE   # FILE: name = cardbridge, library = " + path},
+		{"git", "git config --global gpg.format ssh && ssh-keygen -D " + path + " | head -n 1 >key.pub && git config --global user.signingKey \"$PWD/key.pub\"   # with ssh-agent"},
 	}
 }

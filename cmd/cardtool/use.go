@@ -154,10 +154,12 @@ func (c *pivCard) useKey(ctx context.Context, info card.KeyInfo, pin *secret.Sec
 	if aerr == nil {
 		return op(c.PrivateKey(ctx, now, usePIN(now, pin, use.spendLast)))
 	}
-	return hinted{
-		inputf("the certificate in slot %s is not of the key that is there now, but of one that was there before: %w", info.Ref, err),
-		fmt.Sprintf("--public-key gives the public half of the present key, cardtool cert delete %s deletes the certificate", info.Ref),
+	next := fmt.Sprintf("--public-key gives the public half of the present key, cardtool cert delete %s deletes the certificate", info.Ref)
+	if !errors.Is(err, card.ErrInvalidAnswer) {
+		// Refused: there may as well be no key at all.
+		return hinted{err, "the certificate in the slot may be of a key that was there before; " + next}
 	}
+	return hinted{inputf("the certificate in slot %s is not of the key that is there now, but of one that was there before: %w", info.Ref, err), next}
 }
 
 // usePIN keeps the PIN from keys that never want it.

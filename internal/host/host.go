@@ -211,6 +211,14 @@ type wrappedTransaction struct {
 
 func (t wrappedTransaction) Epoch() uint64 { return t.inner.Epoch() }
 
+// TransmitPIN goes past the decorators: there is nothing in it but padding.
+func (t wrappedTransaction) TransmitPIN(e apdu.PINEntry) ([]byte, error) {
+	if p, ok := t.inner.(apdu.PINTransmitter); ok {
+		return p.TransmitPIN(e)
+	}
+	return nil, apdu.ErrNoPINPad
+}
+
 // TransmitSecret keeps secrets marked on their way through the decorators.
 func (t wrappedTransaction) TransmitSecret(command []byte) ([]byte, error) {
 	if s, ok := t.Transmitter.(apdu.SecretTransmitter); ok {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -241,15 +242,22 @@ func TestWatchSoftcards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newTestHost(t, Options{Readers: "softcard:" + path + ",softcard:/other", Reader: "my card"})
 		ctx, cancel := context.WithCancel(t.Context())
+		var mu sync.Mutex
 		var events []string
 		done := make(chan error)
 		go func() {
-			done <- h.Watch(ctx, func(e reader.Event) { events = append(events, e.Kind.String()) })
+			done <- h.Watch(ctx, func(e reader.Event) {
+				mu.Lock()
+				defer mu.Unlock()
+				events = append(events, e.Kind.String())
+			})
 		}()
 		step := func(want string) {
 			t.Helper()
 			time.Sleep(2 * softLook)
 			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
 			if got := strings.Join(events, ", "); got != want {
 				t.Errorf("%s, not %s", got, want)
 			}

@@ -28,7 +28,10 @@ type pivToken struct {
 	puk *secret.Secret // what the SO logged in with, where that is the PUK
 }
 
-var _ pkcs11.AdminToken = (*pivToken)(nil)
+var (
+	_ pkcs11.AdminToken = (*pivToken)(nil)
+	_ pkcs11.PadToken   = (*pivToken)(nil)
+)
 
 // NewPIV returns the PIV applet behind conn as a token. close ends the
 // connection; it may be nil.
@@ -141,6 +144,16 @@ func (t *pivToken) Login(ctx context.Context, pin *secret.Secret, spendLastTry b
 // Confirm verifies the PIN, unless it is the one of Login.
 func (t *pivToken) Confirm(ctx context.Context, pin *secret.Secret, spendLastTry bool) error {
 	return t.Card.Confirm(ctx, pin, piv.LoginOptions{SpendLastTry: spendLastTry})
+}
+
+// LoginOnPad verifies a PIN typed on the reader's keys.
+func (t *pivToken) LoginOnPad(ctx context.Context, spendLastTry bool) error {
+	return t.Card.LoginOnPad(ctx, piv.LoginOptions{SpendLastTry: spendLastTry})
+}
+
+// PrivateKeyOnPad is the key with a PIN typed on the reader's keys.
+func (t *pivToken) PrivateKeyOnPad(ctx context.Context, info card.KeyInfo, spendLastTry bool) card.PrivateKey {
+	return t.Card.PrivateKey(ctx, info, piv.UseOptions{Pad: true, SpendLastTry: spendLastTry})
 }
 
 // LoginAdmin takes what C_Login gets for the SO: the management key in hex; or,

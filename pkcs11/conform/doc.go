@@ -11,6 +11,10 @@
 //   - [Fuzz]: random calls with random arguments; the module must neither crash, hang nor grow
 //   - [Fork], [Hosts], [Threads], [ManySessions]: life in a host process
 //
+// This package's own tests run the suites on SoftHSM2, which shows that they can be met, and on cardbridge-pkcs11.so with a
+// software card; hwtest/pkcs11 runs them behind a real pcscd. CONFORM_MODULE names a module that is built already,
+// CONFORM_SEED, CONFORM_CALLS and CONFORM_WALKS ask for another or a longer run of what is random.
+//
 // The C programs are in csrc and are compiled with the machine's gcc; a test that needs one and finds no gcc is skipped and
 // says so.
 package conform

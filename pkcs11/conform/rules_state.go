@@ -164,6 +164,12 @@ func ruleS14(t *testing.T, tg *Target, a *App, slot uint) {
 	digest := make([]byte, 32)
 	want(t, "context login without an operation", a.Login(s, Context, tg.PIN), p11.CKR_OPERATION_NOT_INITIALIZED)
 	want(t, "C_SignInit", a.begin("C_SignInit", s, Mech(p11.CKM_ECDSA), key), p11.CKR_OK)
+	if !tg.Store { // SoftHSM2 wants the login first
+		_, rv := a.workLength("C_Sign", s, digest)
+		want(t, "a length query without the login", rv, p11.CKR_OK)
+		_, rv = a.work("C_Sign", s, digest, 10)
+		want(t, "a short buffer without the login", rv, p11.CKR_BUFFER_TOO_SMALL)
+	}
 	_, rv := a.work("C_Sign", s, digest, 128)
 	want(t, "C_Sign without the login", rv, p11.CKR_USER_NOT_LOGGED_IN)
 	a.begin("C_SignInit", s, Mech(p11.CKM_ECDSA), key) // still active or ended, by the module's choice

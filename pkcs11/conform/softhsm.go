@@ -28,7 +28,7 @@ func SoftHSM(tb testing.TB) *Target {
 		}
 	}
 	if module == "" {
-		tb.Skip("no SoftHSM2 here (package softhsm2)")
+		skip(tb, "no SoftHSM2 here: apt-get install softhsm2")
 	}
 	dir := tb.TempDir()
 	conf := filepath.Join(dir, "softhsm2.conf")

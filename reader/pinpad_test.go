@@ -1,0 +1,66 @@
+package reader
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"testing/synctest"
+
+	"cardbridge/apdu"
+)
+
+// A PIN that a person types on the reader: what the driver is given, with one
+// call and with the two of older drivers, and what comes back.
+func TestTransmitPIN(t *testing.T) {
+	const list = 0x42000D48
+	entry := apdu.PINEntry{Command: unhex("00 20 00 80 08 FF FF FF FF FF FF FF FF"), Least: 6, Greatest: 8}
+	structure := unhex("00 00 82 08 00 08 06 02 01 09 04 00 00 00 00 0D 00 00 00 00 20 00 80 08 FF FF FF FF FF FF FF FF")
+	for _, test := range []struct {
+		name, features string
+		calls          []uint32
+		err            error
+	}{
+		{"direct", "06 04 42 33 00 06", []uint32{0x42330006}, nil},
+		{"of old", "01 04 42 33 00 01 02 04 42 33 00 02", []uint32{0x42330001, 0x42330002}, nil},
+		{"none", "03 04 42 33 00 03", nil, apdu.ErrNoPINPad},
+		{"pulled out", "06 04 42 33 00 06", []uint32{0x42330006}, apdu.ErrRemoved},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f, r, c := setup(t)
+				var calls []uint32
+				r.control = func(code uint32, in []byte) ([]byte, error) {
+					if code == list {
+						return unhex(test.features), nil
+					}
+					if len(calls) == 0 && !bytes.Equal(in, structure) {
+						t.Errorf("the driver is given\n%X, not\n%X", in, structure)
+					}
+					calls = append(calls, code)
+					if test.err == apdu.ErrRemoved { //nolint:errorlint // the table's own
+						return nil, RemovedCard
+					}
+					if len(calls) < len(test.calls) {
+						return nil, nil
+					}
+					return unhex("63 C2"), nil
+				}
+				err := c.Transact(t.Context(), func(tx apdu.Transaction) error {
+					resp, err := tx.(apdu.PINTransmitter).TransmitPIN(entry)
+					if err == nil && !bytes.Equal(resp, unhex("63 C2")) {
+						t.Errorf("answer %X", resp)
+					}
+					return err
+				})
+				if !errors.Is(err, test.err) || (err == nil) != (test.err == nil) {
+					t.Errorf("%v, want %v", err, test.err)
+				}
+				if len(calls) != len(test.calls) {
+					t.Errorf("calls %X, want %X", calls, test.calls)
+				}
+				_ = c.Close()
+				f.idle(0, 0)
+			})
+		})
+	}
+}
