@@ -253,25 +253,6 @@ func (t *token) dataObject(d DataObject) *object {
 	})
 }
 
-// profiles are the profiles whose conformance clauses the module meets
-// (PKCS #11 Profiles 3.1).
-var profiles = []ck.Profile{ck.CKP_BASELINE_PROVIDER, ck.CKP_EXTENDED_PROVIDER, ck.CKP_AUTHENTICATION_TOKEN, ck.CKP_PUBLIC_CERTIFICATES_TOKEN}
-
-func (t *token) profileObject(p ck.Profile) *object {
-	return t.object(objectKey{class: ck.CKO_PROFILE, profile: p}, func() *object {
-		o := &object{class: ck.CKO_PROFILE, attrs: attributes{
-			ck.CKA_CLASS:      encodeULong(uint(ck.CKO_PROFILE)),
-			ck.CKA_TOKEN:      yes,
-			ck.CKA_PROFILE_ID: encodeULong(uint(p)),
-		}}
-		t.settle(o, 0)
-		for _, a := range []ck.AttributeType{ck.CKA_MODIFIABLE, ck.CKA_COPYABLE, ck.CKA_DESTROYABLE} {
-			delete(o.attrs, a)
-		}
-		return o
-	})
-}
-
 // readData reads a data object's value the first time it is asked for.
 func (o *object) readData(ctx context.Context) error {
 	if o.data == nil {

@@ -46,7 +46,8 @@ func (m *Module) GetTokenInfo(id session.SlotID) (TokenInfo, error) {
 	info := TokenInfo{
 		Label: t.label(who), Manufacturer: who.Manufacturer, Model: who.Model, Serial: who.Serial,
 		Flags: ck.CKF_RNG | ck.CKF_LOGIN_REQUIRED | ck.CKF_USER_PIN_INITIALIZED | ck.CKF_TOKEN_INITIALIZED |
-			ck.CKF_DUAL_CRYPTO_OPERATIONS,
+			ck.CKF_DUAL_CRYPTO_OPERATIONS |
+			ck.CKF_RESTORE_KEY_NOT_NEEDED, // states are saved of digests only
 		Sessions: uint(counts.Sessions), RWSessions: uint(counts.RWSessions),
 		MaxPIN: uint(greatest), MinPIN: uint(least),
 		TotalPublic: ck.Unavailable, FreePublic: ck.Unavailable, TotalPrivate: ck.Unavailable, FreePrivate: ck.Unavailable,
