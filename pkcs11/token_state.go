@@ -98,10 +98,11 @@ func (t *token) Login(user session.UserType, _ string, pin []byte) error {
 
 // fresh is how long the state of the PIN is taken for what it was. Programs ask
 // for CK_TOKEN_INFO twice in a row (pkcs11-tool does), which is two or more
-// commands for one answer; what another program does in a tenth of a second
-// could as well have happened a tenth of a second later. What this program does
-// itself shows at once: pinUsed.
-const fresh = 100 * time.Millisecond
+// commands for one answer; what another program does within a second could as
+// well have happened a second later. It is for showing only: whether a try can
+// be spared is asked anew with each login. What this program does itself shows
+// at once: pinUsed.
+const fresh = time.Second
 
 // pinState asks the card how the user's PIN stands.
 func (t *token) pinState(ctx context.Context) (card.PINState, error) {
