@@ -83,7 +83,9 @@ func noteSources() {
 	})
 }
 
-func removeBuilds() {
+// Cleanup removes the programs built. Main calls it; a package that builds
+// without Main calls it from its own TestMain.
+func Cleanup() {
 	builds.mu.Lock()
 	defer builds.mu.Unlock()
 	if builds.dir != "" {

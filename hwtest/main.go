@@ -62,9 +62,17 @@ func run(m *testing.M) int {
 	if !kept {
 		os.RemoveAll(dir) //nolint:errcheck // a temporary directory
 	}
-	removeBuilds()
+	Cleanup()
+	for _, f := range atEnd {
+		f()
+	}
 	return code
 }
+
+var atEnd []func()
+
+// AtEnd has f run when the tests are over, before Main exits.
+func AtEnd(f func()) { atEnd = append(atEnd, f) }
 
 // missing names what the rigs need and the machine lacks.
 func missing() error {

@@ -33,6 +33,7 @@ type moduleRow struct {
 // certificates, every task with each module.
 func TestPKCS11(t *testing.T) {
 	hwtest.Program(t, "pkcs11-tool", "opensc")
+	t.Cleanup(conform.Cleanup)
 	for _, m := range modules {
 		if _, err := os.Stat(m.path); err != nil {
 			hwtest.Skip(t, fmt.Sprintf("%s is missing: apt-get install %s", m.path, m.pkg))

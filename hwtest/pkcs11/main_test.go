@@ -14,7 +14,10 @@ import (
 	"cardbridge/pkcs11/conform"
 )
 
-func TestMain(m *testing.M) { hwtest.Main(m) }
+func TestMain(m *testing.M) {
+	hwtest.AtEnd(conform.Cleanup)
+	hwtest.Main(m)
+}
 
 // The secrets of a fresh card, as on the cards of the field.
 const (

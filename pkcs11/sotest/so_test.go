@@ -23,6 +23,12 @@ const (
 	soPIN = "010203040506070801020304050607080102030405060708"
 )
 
+func TestMain(m *testing.M) {
+	code := m.Run()
+	hwtest.Cleanup()
+	os.Exit(code)
+}
+
 // build builds a C program of testdata.
 func build(t testing.TB, name string) string {
 	t.Helper()
