@@ -65,7 +65,9 @@ func startDaemon(dir string, readers int) (*daemon, error) {
 		return nil, err
 	}
 	defer log.Close() //nolint:errcheck // only the child writes
-	args := []string{"--foreground", "--config", filepath.Join(dir, "reader.conf.d")}
+	// More programs at a time than the usual 200: the fork suites have a hundred
+	// and more, each with two contexts.
+	args := []string{"--foreground", "--config", filepath.Join(dir, "reader.conf.d"), "--max-thread", "1000", "--max-card-handle-per-reader", "1000"}
 	if help, _ := exec.Command(pcscdPath, "--help").CombinedOutput(); strings.Contains(string(help), "--disable-polkit") {
 		args = append(args, "--disable-polkit")
 	}

@@ -18,6 +18,12 @@ func socketPath() string {
 	return "/run/pcscd/pcscd.comm"
 }
 
+// serviceSeen tells whether pcscd's socket is there.
+func serviceSeen() bool {
+	_, err := os.Stat(socketPath())
+	return err == nil
+}
+
 // awaitService sleeps until something happens to pcscd's socket or to the
 // folders above it. While there is a socket - then nobody listens, or not to
 // us, and nothing would tell of a change - it waits a second at most.

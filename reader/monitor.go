@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 )
 
 // A Monitor turns what happens in all readers into ordered events and knows
@@ -43,14 +44,24 @@ func (m *Monitor) Watch(ctx context.Context, emit func(Event)) error {
 		m.settled, m.err = nil, nil
 	}()
 	w := &watch{m: m, emit: emit}
-	for ctx.Err() == nil {
+	for attempt := 0; ctx.Err() == nil; attempt++ {
 		if err := w.session(ctx); err != nil && ctx.Err() == nil {
+			// A service with its hands full - pcscd takes 200 programs at a time -
+			// turns away as one that is not there does: before that is told as
+			// news, a service that seems to be there is asked again.
+			if !w.settled && attempt < firstAttempts && serviceSeen() {
+				_ = sleep(ctx, 200*time.Millisecond)
+				continue
+			}
 			w.lost(err)
 			m.sys.pcsc.Await(ctx)
 		}
 	}
 	return ctx.Err()
 }
+
+// firstAttempts is how often the first look is tried again.
+const firstAttempts = 10
 
 // settle lets those in who wait for the first look of a watch; with m.mu.
 func (m *Monitor) settle() {
