@@ -190,17 +190,6 @@ func (r *Rig) command(ctx context.Context, c Command) *exec.Cmd {
 	return cmd
 }
 
-// Script runs a shell script of the test package, which must succeed. It stops
-// at the first command that fails.
-func (r *Rig) Script(t testing.TB, path string, env ...string) Result {
-	t.Helper()
-	script, err := filepath.Abs(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r.Do(t, Command{Args: []string{"/bin/sh", "-eu", script}, Env: env})
-}
-
 // File writes a file that the rig's commands find in their working directory,
 // and returns its path.
 func (r *Rig) File(name string, content []byte) string {

@@ -37,9 +37,6 @@ type Option func(*Card)
 // WithLatency makes every exchange take at least d, as a card's processor and wire do.
 func WithLatency(d time.Duration) Option { return func(c *Card) { c.latency = d } }
 
-// WithFaults is SetFaults at opening time.
-func WithFaults(plan Plan) Option { return func(c *Card) { c.faults.set(plan) } }
-
 // Open inserts the card of a state file, powered.
 func Open(path string, opts ...Option) (*Card, error) {
 	s, err := openStore(path)

@@ -22,9 +22,6 @@ func TouchAfter(delay time.Duration) func(context.Context) bool {
 	}
 }
 
-// NeverTouch is nobody: the card does not wait its full patience for it.
-func NeverTouch(context.Context) bool { return false }
-
 // touched tells whether the policy's demand is met, and asks for a touch if need be.
 func (c *Card) touched(ctx context.Context, policy byte) bool {
 	switch policy {
