@@ -186,7 +186,10 @@ type redactor struct {
 // command tells how many leading bytes of c's data may be shown.
 func (r *redactor) command(c Command, secret bool) int {
 	if c.INS == insGetResponse {
-		return all
+		// It has no data of its own; what one carries all the same was meant
+		// for another command, and it may have been a secret.
+		r.secret = r.secret || secret
+		return 0
 	}
 	rule := redactions[c.INS]
 	continued := r.chained && c.INS == r.first.INS && c.P1 == r.first.P1 && c.P2 == r.first.P2

@@ -123,6 +123,8 @@ func TestTraceHides(t *testing.T) {
 		"OpenPGP: KDF object":          {{"00DA00F9 06" + canary, ok}},
 		"PUT KEY":                      {{"80D80081 06" + canary, ok}},
 		"marked":                       {{"!00AA0000 06" + canary, canary + ok}},
+		"marked, GET RESPONSE":         {{"!00C00000 06" + canary, canary + ok}},
+		"data with GET RESPONSE":       {{"00C00000 06" + canary, ok}},
 		"marked, chained":              {{"!10AA0000 02 0001", ok}, {"00AA0000 06" + canary, ok}},
 		"malformed":                    {{"00200080 02" + canary, ok}},
 		"malformed, other instruction": {{"00A40080 02" + canary, ok}},
