@@ -18,6 +18,7 @@ type Card struct {
 	conn    card.Conn
 	onTouch func(card.KeyInfo)
 	roots   []*x509.Certificate
+	anyPIN  bool
 
 	// turn is held while an operation uses what follows: a channel and not a
 	// mutex, so that waiting for one's turn ends with the context.

@@ -53,7 +53,7 @@ func (x *tx) verifyOnPad(spendLastTry bool) error {
 	case err != nil:
 		return err
 	case state.Tries == 0:
-		return &card.Blocked{Name: card.PIN}
+		return x.blocked(card.PIN, nil)
 	case state.Tries == 1 && !spendLastTry:
 		return fmt.Errorf("%w (%s)", card.ErrLastTry, card.PIN)
 	}
@@ -100,7 +100,7 @@ func (x *tx) padAnswer(resp []byte) error {
 		return fmt.Errorf("%w: %w", card.ErrNotEntered, status)
 	case told && tries == 0, status == apdu.ErrAuthMethodBlocked:
 		x.c.tries[card.PIN] = 0
-		return &card.Blocked{Name: card.PIN, Err: status}
+		return x.blocked(card.PIN, status)
 	case told:
 		x.c.tries[card.PIN] = tries
 		return &card.WrongPIN{Name: card.PIN, Tries: tries, Err: status}
