@@ -186,6 +186,9 @@ func (c *pivCard) mayReplaceKey(ctx context.Context, slot piv.Slot) (certified b
 	if certified {
 		loss += " Its certificate stays, and will fit no more."
 	}
+	if slot.Attestation {
+		loss += " Without the maker's, no key of this card can be attested any more, not even after a reset."
+	}
 	return certified, c.app.confirm(ctx, loss)
 }
 
@@ -201,12 +204,19 @@ func (a *app) printKey(out *output, info card.KeyInfo, done string) error {
 		return err
 	}
 	if !a.global.json || !out.toStdout() {
-		if err := out.put(pub); err != nil {
-			return err
+		err = out.put(pub)
+	}
+	if a.global.json && err == nil {
+		err = a.print(reportKey(info), func(io.Writer) {})
+	}
+	if err != nil {
+		return hinted{
+			fmt.Errorf("the %s key is %s in slot %s, but its public half was not written: %w", info.Algorithm, done, info.Ref, err),
+			fmt.Sprintf("cardtool key export %s writes it, where the card tells it", info.Ref),
 		}
 	}
 	if a.global.json {
-		return a.print(reportKey(info), func(io.Writer) {})
+		return nil
 	}
 	a.message("%s key %s in slot %s", info.Algorithm, done, info.Ref)
 	return nil

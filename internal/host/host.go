@@ -227,11 +227,20 @@ func (t wrappedTransaction) TransmitSecret(command []byte) ([]byte, error) {
 	return t.Transmit(command)
 }
 
-// Diagnose is reader.System's Diagnose, of the PC/SC that the Host uses; nil
-// when it uses none.
+// Diagnose says what is wrong with software cards, and is reader.System's
+// Diagnose of the PC/SC that the Host uses, if it uses it.
 func (h *Host) Diagnose(ctx context.Context) []reader.Finding {
-	if h.pcsc == nil {
-		return nil
+	var found []reader.Finding
+	for _, r := range h.soft {
+		if !h.wants(r.name) {
+			continue
+		}
+		if _, err := r.state(); err != nil {
+			found = append(found, reader.Finding{Check: "card in " + r.name, Verdict: reader.Problem, Detail: err.Error()})
+		}
 	}
-	return h.pcsc.Diagnose(ctx)
+	if h.pcsc != nil {
+		found = append(found, h.pcsc.Diagnose(ctx)...)
+	}
+	return found
 }
