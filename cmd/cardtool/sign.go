@@ -354,7 +354,7 @@ func rawSignature(public crypto.PublicKey, sig []byte) ([]byte, error) {
 }
 
 func (a *app) prepareSSH(ctx context.Context, _ *pivCard, req *signRequest) (signer, error) {
-	h := crypto.SHA512.New() // sshsig.Hash
+	h := sshsig.NewHash()
 	if err := a.stream(ctx, req.file, "Reading", h); err != nil {
 		return signer{}, err
 	}

@@ -261,10 +261,7 @@ func (a *app) verifySSH(ctx context.Context, req *verifyRequest, armoured []byte
 	if err := req.needFile(); err != nil {
 		return nil, err
 	}
-	h := crypto.SHA512.New()
-	if s.Hash == "sha256" {
-		h = crypto.SHA256.New()
-	}
+	h := s.NewHash()
 	if err := a.stream(ctx, req.file, "Reading", h); err != nil {
 		return nil, err
 	}
