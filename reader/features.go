@@ -94,7 +94,7 @@ func (c *Conn) PINPad(ctx context.Context) (bool, error) {
 	case !errors.Is(err, apdu.ErrRemoved) && !errors.Is(err, apdu.ErrNoAnswer):
 		return false, err
 	}
-	turn, err := c.lane.turn(ctx)
+	turn, err := c.turn(ctx)
 	if err != nil {
 		return false, err
 	}
