@@ -357,14 +357,13 @@ func (c *Conn) Close() error {
 
 // failed makes an error that people can read of what PC/SC said.
 func (c *Conn) failed(err error) error {
-	var code Code
-	if !errors.As(err, &code) {
+	if !errors.As(err, new(Code)) {
 		return err
 	}
 	e := &Error{Doing: "connect to the card", Reader: c.name, Err: err, Wire: wire(err)}
 	switch {
 	case isCode(err, UnknownReader, ReaderUnavailable, NoReaders, InvalidValue):
-		e.Err, e.Advice = code, "connect the reader"
+		e.Advice = "connect the reader"
 	case isCode(err, NoSmartcard, RemovedCard):
 		e.Advice = "insert a card"
 	case isCode(err, UnresponsiveCard, UnpoweredCard, UnsupportedCard):

@@ -226,12 +226,3 @@ func (t wrappedTransaction) TransmitSecret(command []byte) ([]byte, error) {
 	}
 	return t.Transmit(command)
 }
-
-// Diagnose is reader.System's Diagnose, of the PC/SC that the Host uses; nil
-// when it uses none.
-func (h *Host) Diagnose(ctx context.Context) []reader.Finding {
-	if h.pcsc == nil {
-		return nil
-	}
-	return h.pcsc.Diagnose(ctx)
-}
