@@ -106,9 +106,6 @@ type need struct {
 	// again says that doing it twice does no harm: the operation is repeated
 	// once when a reset by another program broke into the first.
 	again bool
-	// spends says that a PIN goes to the card whose try may count. It is never
-	// repeated by itself.
-	spends bool
 }
 
 type heldKey struct{ c *Card }

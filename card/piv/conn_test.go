@@ -132,6 +132,18 @@ func TestTogether(t *testing.T) {
 	if transactions != 1 {
 		t.Errorf("%d transactions", transactions)
 	}
+	// A reset leaves the card that it was, and not one that nothing is known of.
+	ok(t, c.Together(ctx, func(ctx context.Context) error {
+		ok(t, c.Reset(ctx))
+		s, err := c.PINState(ctx, card.PUK)
+		if s.Tries != 3 || !s.Default {
+			t.Errorf("after a reset: %+v", s)
+		}
+		return err
+	}))
+	k, err := admin(t, conn).Generate(ctx, "9a", GenerateOptions{Algorithm: card.P256})
+	ok(t, err)
+	ok(t, admin(t, conn).PutCertificate(ctx, "9a", certificateFor(t, k.Public), PutCertificateOptions{}))
 	want := errors.New("mine")
 	if err := c.Together(ctx, func(context.Context) error { return want }); err != want {
 		t.Errorf("%v", err)

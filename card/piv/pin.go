@@ -33,12 +33,7 @@ func (c *Card) PINState(ctx context.Context, name card.SecretName) (card.PINStat
 }
 
 func (x *tx) pinState() (card.PINState, error) {
-	if !x.c.facts.selected {
-		if err := x.prove(); err != nil {
-			return card.PINState{}, err
-		}
-	}
-	if x.hasMetadata() == yes || x.hasMetadata() == unknown && x.row().HasMetadata {
+	if x.asksMetadata() {
 		s, err := x.referenceState(card.PIN, refPIN)
 		if !errors.Is(err, errNoMetadata) && !errors.Is(err, card.ErrNotFound) {
 			s.Verified = err == nil && x.c.state.verified
@@ -80,12 +75,7 @@ func (x *tx) pinState() (card.PINState, error) {
 // tells of.
 func (x *tx) otherState(name card.SecretName) (card.PINState, error) {
 	s := card.PINState{Name: name, Tries: -1, Max: -1}
-	if !x.c.facts.selected {
-		if err := x.prove(); err != nil {
-			return s, err
-		}
-	}
-	if x.hasMetadata() == no || !x.row().HasMetadata && x.hasMetadata() == unknown {
+	if !x.asksMetadata() {
 		return s, nil
 	}
 	told, err := s, error(nil)
