@@ -15,38 +15,69 @@ import (
 	"cardbridge/internal/secret"
 )
 
-// lazyConn gives up when the context ends, while the exchange under way goes
-// on, as PC/SC makes it do.
+// lazyConn gives an exchange up when the context ends, while the card goes on
+// with it; the next transaction waits for that, as PC/SC makes it do.
 type lazyConn struct {
 	*softConn
+	lane chan struct{} // held in a transaction, and by an exchange given up
 	gate chan struct{} // an exchange waits for it
 	in   chan struct{} // and says so
 }
 
 func (c *lazyConn) Transact(ctx context.Context, f func(apdu.Transaction) error) error {
-	done := make(chan error, 1)
-	go func() {
-		done <- c.softConn.Transact(context.Background(), func(t apdu.Transaction) error { return f(lazyTx{t, c}) })
-	}()
 	select {
-	case err := <-done:
-		return err
+	case c.lane <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	tx := &lazyTx{c: c, ctx: ctx}
+	defer func() {
+		if !tx.over {
+			<-c.lane
+		}
+	}()
+	return c.softConn.Transact(ctx, func(t apdu.Transaction) error {
+		tx.Transaction = t
+		return f(tx)
+	})
 }
 
 type lazyTx struct {
 	apdu.Transaction
-	c *lazyConn
+	c    *lazyConn
+	ctx  context.Context
+	over bool
 }
 
-func (t lazyTx) Transmit(b []byte) ([]byte, error) {
-	if b[1] == insAuthenticate && b[3] != refAdminKey && t.c.gate != nil {
-		t.c.in <- struct{}{}
-		<-t.c.gate
+func (t *lazyTx) Transmit(b []byte) ([]byte, error) {
+	if t.over {
+		return nil, t.ctx.Err()
 	}
-	return t.Transaction.Transmit(b)
+	type answer struct {
+		b   []byte
+		err error
+	}
+	b = bytes.Clone(b)
+	done := make(chan answer, 1)
+	go func() {
+		if b[1] == insAuthenticate && b[3] != refAdminKey && t.c.gate != nil {
+			t.c.in <- struct{}{}
+			<-t.c.gate
+		}
+		r, err := t.Transaction.Transmit(b)
+		done <- answer{r, err}
+	}()
+	select {
+	case a := <-done:
+		return a.b, a.err
+	case <-t.ctx.Done():
+		t.over = true
+		go func() {
+			<-done
+			<-t.c.lane
+		}()
+		return nil, t.ctx.Err()
+	}
 }
 
 // TestCancelled: an operation ends with its context, though the card is still
@@ -55,7 +86,7 @@ func (t lazyTx) Transmit(b []byte) ([]byte, error) {
 func TestCancelled(t *testing.T) {
 	conn := newSoft(t, softcard.DefaultPersonality)
 	generate(t, admin(t, conn), "9e", card.P256)
-	lazy := &lazyConn{softConn: conn}
+	lazy := &lazyConn{softConn: conn, lane: make(chan struct{}, 1)}
 	c := Open(lazy)
 	k, err := c.Key(ctx, "9e")
 	ok(t, err)
@@ -83,6 +114,23 @@ func TestCancelled(t *testing.T) {
 	ok(t, c.Close())
 	if _, err := c.Identity(ctx); !errors.Is(err, ErrClosed) {
 		t.Fatal(err)
+	}
+}
+
+// TestPanic: what panics in a transaction hands the card on.
+func TestPanic(t *testing.T) {
+	conn := newSoft(t, softcard.DefaultPersonality)
+	c := bare(t, conn)
+	func() {
+		defer func() { _ = recover() }()
+		conn.between = func([]byte) { panic("boom") }
+		_, _ = c.Identity(ctx)
+	}()
+	conn.between = nil
+	limited, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	if _, err := c.Identity(limited); err != nil {
+		t.Error(err)
 	}
 }
 
