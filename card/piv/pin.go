@@ -265,13 +265,23 @@ func (x *tx) present(name card.SecretName, s *secret.Secret, cmd apdu.Command) e
 	if name == card.PIN {
 		x.c.state.verified, x.verified = false, false
 	}
-	tries, ok := x.triesOf(status)
-	switch {
-	case !answered:
+	if !answered {
 		return err
-	case ok:
+	}
+	err = x.judge(name, status, err)
+	var wrong *card.WrongPIN
+	if errors.As(err, &wrong) {
+		x.c.refused.add(name, s, wrong.Tries)
+	}
+	return err
+}
+
+// judge says what a card thought of a PIN or PUK that it did not take.
+func (x *tx) judge(name card.SecretName, status apdu.Status, err error) error {
+	tries, told := x.triesOf(status)
+	switch {
+	case told:
 		x.c.tries[name] = tries
-		x.c.refused.add(name, s, tries)
 		wrong := &card.WrongPIN{Name: name, Tries: tries, Err: err}
 		if tries == 0 {
 			return fmt.Errorf("%w: %w", &card.Blocked{Name: name, Err: err}, wrong)
@@ -281,7 +291,6 @@ func (x *tx) present(name card.SecretName, s *secret.Secret, cmd apdu.Command) e
 		x.c.tries[name] = 0
 		return &card.Blocked{Name: name, Err: err}
 	case status == apdu.ErrWarningNoInformation:
-		x.c.refused.add(name, s, -1)
 		return &card.WrongPIN{Name: name, Tries: -1, Err: err}
 	case status == apdu.ErrIncorrectData:
 		return fmt.Errorf("%w: the card takes no such %s: %w", errNotThisFormat, name, err)
