@@ -2,7 +2,6 @@ package piv
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"time"
@@ -17,7 +16,6 @@ import (
 type Card struct {
 	conn    card.Conn
 	onTouch func(card.KeyInfo)
-	roots   []*x509.Certificate
 
 	// turn is held while an operation uses what follows: a channel and not a
 	// mutex, so that waiting for one's turn ends with the context.

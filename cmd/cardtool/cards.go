@@ -176,7 +176,7 @@ func (a *app) connect(h *host.Host, name string) (*pivCard, error) {
 		return nil, cardError{name, err}
 	}
 	conn = patientConn{conn, patience, a.waitingFor}
-	c := &pivCard{Card: piv.Open(conn, piv.WithTouch(a.touch), piv.WithAttestationRoots(a.attestationRoots...)), app: a, conn: conn}
+	c := &pivCard{Card: piv.Open(conn, piv.WithTouch(a.touch)), app: a, conn: conn}
 	a.atEnd(c.close)
 	return c, nil
 }
