@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"crypto/ecdh"
+	"crypto/rand"
+	"crypto/rsa"
 	"errors"
 	"sync"
 	"testing"
@@ -239,6 +242,57 @@ func TestSingleAuthentication(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// keptConn holds on to the answers that pass.
+type keptConn struct {
+	*softConn
+	answers *[][]byte
+}
+
+func (c keptConn) Transact(ctx context.Context, f func(apdu.Transaction) error) error {
+	return c.softConn.Transact(ctx, func(t apdu.Transaction) error { return f(keptTx{t, c.answers}) })
+}
+
+type keptTx struct {
+	apdu.Transaction
+	answers *[][]byte
+}
+
+func (t keptTx) Transmit(b []byte) ([]byte, error) {
+	r, err := t.Transaction.Transmit(b)
+	*t.answers = append(*t.answers, r)
+	return r, err
+}
+
+// TestNoSecretLeftInAnswers: what was deciphered or agreed upon is in the result
+// alone, in long answers and in those that come in parts.
+func TestNoSecretLeftInAnswers(t *testing.T) {
+	for _, name := range []string{softcard.DefaultPersonality, "yubikey-5.7-short"} {
+		conn := newSoft(t, name)
+		conn.extended = name == softcard.DefaultPersonality
+		c := admin(t, conn)
+		made := generate(t, c, "9d", card.RSA2048)
+		agreed := generate(t, c, "82", card.P256)
+		var answers [][]byte
+		c = bare2(t, keptConn{conn, &answers})
+		message := bytes.Repeat([]byte("a secret "), 20)
+		sealed, err := rsa.EncryptPKCS1v15(rand.Reader, made.Public.(*rsa.PublicKey), message)
+		ok(t, err)
+		got, err := c.PrivateKey(ctx, made, UseOptions{PIN: sec(factoryPIN)}).Decrypt(nil, sealed, nil)
+		if err != nil || !bytes.Equal(got, message) {
+			t.Fatalf("%q, %v", got, err)
+		}
+		peer, err := ecdh.P256().GenerateKey(rand.Reader)
+		ok(t, err)
+		shared, err := c.PrivateKey(ctx, agreed, UseOptions{PIN: sec(factoryPIN)}).ECDH(peer.PublicKey())
+		ok(t, err)
+		for _, a := range answers {
+			if bytes.Contains(a, []byte("secret")) || bytes.Contains(a, shared[:8]) {
+				t.Errorf("%s: left in an answer", name)
+			}
+		}
+	}
 }
 
 // TestNoSecretInErrors: whatever goes wrong, no error speaks of a secret.
