@@ -22,8 +22,8 @@ type Channel struct {
 	MaxResponse int
 }
 
-// DefaultMaxResponse bounds an answer when Channel.MaxResponse is 0.
-const DefaultMaxResponse = 1 << 20
+// defaultMaxResponse bounds an answer when Channel.MaxResponse is 0.
+const defaultMaxResponse = 1 << 20
 
 // Errors of answers that no command can have.
 var (
@@ -171,7 +171,7 @@ func (c *Channel) maxResponse() int {
 	if c.MaxResponse > 0 {
 		return c.MaxResponse
 	}
-	return DefaultMaxResponse
+	return defaultMaxResponse
 }
 
 // once exchanges one command APDU for one response APDU.
