@@ -139,7 +139,7 @@ func (a *Application) logout(b *binding) (was Login, last bool) {
 			a.removeObject(o)
 		}
 	}
-	a.endKeyless(b)
+	b.endKeyless()
 	b.p.mu.Lock()
 	defer b.p.mu.Unlock()
 	b.p.users[was]--

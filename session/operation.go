@@ -71,6 +71,9 @@ func (x *extra) add(op *Operation) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.ops = append(x.ops, op)
+	if op.key != nil {
+		op.r.b.inUse.add(x, 1)
+	}
 }
 
 // conflict tells whether an operation of this kind may not become active now. Ones whose key is gone are not counted.
