@@ -123,10 +123,11 @@ func storeKey(t *token, admin AdminToken, state session.State, template Template
 
 // stored is the private key object of a key that was just written.
 func (t *token) stored(s KeySlot, info card.KeyInfo, state session.State) *object {
-	t.drop(s.Ref)
-	t.mu.Lock()
-	t.keys[s.Ref] = &info
-	t.mu.Unlock()
+	t.reread(s.Ref)
+	t.forget(func(k objectKey, _ *object) bool { // be the new key the same as the old one, or not
+		return k.ref == s.Ref && (k.class == ck.CKO_PRIVATE_KEY || k.class == ck.CKO_PUBLIC_KEY)
+	})
+	t.learnKey(s.Ref, &info)
 	if state == session.CKS_RW_SO_FUNCTIONS {
 		return t.adminView(s, &info)
 	}
@@ -148,10 +149,10 @@ func storeCertificate(t *token, admin AdminToken, _ session.State, template Temp
 	if err := admin.PutCertificate(t.ctx, s.Ref, der); err != nil {
 		return nil, err
 	}
-	t.drop(s.Ref)
+	t.reread(s.Ref)
+	t.learnCertificate(s.Ref, der)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.certs[s.Ref] = der
 	return t.certificateObject(s, der), nil
 }
 
@@ -168,9 +169,9 @@ func storeData(t *token, admin AdminToken, _ session.State, template Template, _
 		if err := admin.WriteData(t.ctx, d.Name, value); err != nil {
 			return nil, err
 		}
+		t.forget(func(k objectKey, _ *object) bool { return k.class == ck.CKO_DATA && k.data == d.Name })
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		delete(t.objects, objectKey{class: ck.CKO_DATA, data: d.Name, private: d.Private})
 		return t.dataObject(d), nil
 	}
 	return nil, ck.CKR_ATTRIBUTE_VALUE_INVALID // a card has places for its own objects only
@@ -300,16 +301,15 @@ func (m *Module) erase(o *object) error {
 	case err != nil:
 		return err
 	}
-	if o.data == nil {
-		if o.class == ck.CKO_PRIVATE_KEY {
-			t.orphan(o.slot.Ref)
-		}
-		t.drop(o.slot.Ref)
-		return nil
+	if o.class == ck.CKO_PRIVATE_KEY {
+		t.orphan(o.slot.Ref)
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.objects, objectKey{class: ck.CKO_DATA, data: o.data.Name, private: o.data.Private})
+	if o.data == nil {
+		t.reread(o.slot.Ref)
+	}
+	t.forget(func(k objectKey, other *object) bool { // in each of its views
+		return k.class == o.class && k.ref == o.slot.Ref && other.data == o.data
+	})
 	return nil
 }
 
