@@ -75,8 +75,10 @@ func TestWrittenOver(t *testing.T) {
 	t.Run("certificate", func(t *testing.T) {
 		d := newDesk(t)
 		d.stored(t, Template{
-			{ck.CKA_CLASS, encodeULong(uint(ck.CKO_CERTIFICATE))}, {ck.CKA_CERTIFICATE_TYPE, encodeULong(uint(ck.CKC_X_509))},
-			{ck.CKA_ID, []byte{1}}, {ck.CKA_VALUE, certificate(t, d.key)},
+			{ck.CKA_CLASS, encodeULong(uint(ck.CKO_CERTIFICATE))},
+			{ck.CKA_CERTIFICATE_TYPE, encodeULong(uint(ck.CKC_X_509))},
+			{ck.CKA_ID, []byte{1}},
+			{ck.CKA_VALUE, certificate(t, d.key)},
 		})
 		d.is(t, "the old certificate", d.cert, ck.CKR_OBJECT_HANDLE_INVALID)
 		if h := d.found(t, ck.CKO_CERTIFICATE); h == d.cert {
@@ -118,8 +120,11 @@ func TestWrittenOver(t *testing.T) {
 func TestDestroyedBySO(t *testing.T) {
 	d := newDesk(t)
 	priv := d.stored(t, Template{
-		{ck.CKA_CLASS, encodeULong(uint(ck.CKO_PRIVATE_KEY))}, {ck.CKA_KEY_TYPE, encodeULong(uint(ck.CKK_EC))}, {ck.CKA_ID, []byte{1}},
-		{ck.CKA_EC_PARAMS, curves[0].params()}, {ck.CKA_VALUE, d.key.D.FillBytes(make([]byte, 32))},
+		{ck.CKA_CLASS, encodeULong(uint(ck.CKO_PRIVATE_KEY))},
+		{ck.CKA_KEY_TYPE, encodeULong(uint(ck.CKK_EC))},
+		{ck.CKA_ID, []byte{1}},
+		{ck.CKA_EC_PARAMS, curves[0].params()},
+		{ck.CKA_VALUE, d.key.D.FillBytes(make([]byte, 32))},
 	})
 	d.is(t, "the private key that was imported over", d.priv, ck.CKR_OBJECT_HANDLE_INVALID)
 	user, public := d.found(t, ck.CKO_PRIVATE_KEY), d.found(t, ck.CKO_PUBLIC_KEY)

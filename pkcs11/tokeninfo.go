@@ -129,6 +129,7 @@ func (m *Module) InitToken(id session.SlotID, pin []byte, _ string) error {
 		if err := admin.ProveAdmin(t.ctx, pin); err != nil {
 			return err
 		}
+		defer func() { _ = admin.LogoutAdmin(t.ctx) }()
 		if err := admin.Reset(t.ctx); err != nil {
 			return err
 		}
