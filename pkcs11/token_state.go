@@ -76,26 +76,30 @@ func (t *token) end() {
 }
 
 // Login is called by package session, one login or logout at a time.
-func (t *token) Login(user session.UserType, _ string, pin []byte) error {
-	if pin == nil {
-		if ck.UserType(user) == ck.CKU_SO {
-			return ck.CKR_ARGUMENTS_BAD // a management key is nothing to type
-		}
-		p, err := t.padToken(t.ctx)
-		if err != nil {
-			return err
-		}
-		defer t.pinUsed()
-		return t.noticed(p.LoginOnPad(t.ctx, t.mayspend()))
+func (t *token) Login(user session.UserType, _ string, pin []byte) (err error) {
+	so := ck.UserType(user) == ck.CKU_SO
+	switch {
+	case so && pin == nil:
+		return ck.CKR_ARGUMENTS_BAD // a management key is nothing to type
+	case so:
+		err = t.card.LoginAdmin(t.ctx, pin)
+	case pin == nil:
+		err = t.loginOnPad()
+	default:
+		s := secret.New(slices.Clone(pin))
+		defer s.Wipe()
+		err = t.card.Login(t.ctx, s, t.mayspend())
 	}
-	if ck.UserType(user) == ck.CKU_SO {
-		defer t.pinUsed()
-		return t.noticed(t.card.LoginAdmin(t.ctx, pin))
+	t.pinUsed(err == nil && !so)
+	return t.noticed(err)
+}
+
+func (t *token) loginOnPad() error {
+	p, err := t.padToken(t.ctx)
+	if err != nil {
+		return err
 	}
-	s := secret.New(slices.Clone(pin))
-	defer s.Wipe()
-	defer t.pinUsed()
-	return t.noticed(t.card.Login(t.ctx, s, t.mayspend()))
+	return p.LoginOnPad(t.ctx, t.mayspend())
 }
 
 // fresh is how long the state of the PIN is taken for what it was. Programs ask
@@ -152,12 +156,15 @@ func (t *token) padToken(ctx context.Context) (PadToken, error) {
 	return p, nil
 }
 
-// pinUsed says that the state of the PIN may be another now.
-func (t *token) pinUsed() {
+// pinUsed says that the state of the PIN may be another now. Where the card
+// accepted the PIN it has all its tries again, and who was told of the last one
+// has to be told anew.
+func (t *token) pinUsed(accepted bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.pinAt = time.Time{}
 	t.pinUses++
+	t.finalTry = t.finalTry && !accepted
 }
 
 // mayspend tells whether a wrong PIN may block the card: the application was
@@ -170,13 +177,14 @@ func (t *token) mayspend() bool {
 
 // verify checks the PIN of a context-specific login.
 func (t *token) verify(ctx context.Context, pin *secret.Secret) error {
-	defer t.pinUsed()
-	return t.card.Confirm(ctx, pin, t.mayspend())
+	err := t.card.Confirm(ctx, pin, t.mayspend())
+	t.pinUsed(err == nil)
+	return err
 }
 
 // Logout is called by package session.
 func (t *token) Logout(user session.UserType) error {
-	defer t.pinUsed()
+	defer t.pinUsed(false)
 	if ck.UserType(user) == ck.CKU_SO {
 		return t.card.LogoutAdmin(t.ctx)
 	}

@@ -133,7 +133,7 @@ func (m *Module) InitToken(id session.SlotID, pin []byte, _ string) error {
 		if err := admin.Reset(t.ctx); err != nil {
 			return err
 		}
-		t.pinUsed()
+		t.pinUsed(true)
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.all, t.identity = false, nil
@@ -170,8 +170,9 @@ func (m *Module) withPIN(s session.SessionHandle, work func(spendLastTry bool) e
 	if err != nil {
 		return err
 	}
-	defer t.pinUsed()
-	return m.app.Do(s, func() error { return work(t.mayspend()) })
+	err = m.app.Do(s, func() error { return work(t.mayspend()) })
+	t.pinUsed(err == nil)
+	return err
 }
 
 // InitPIN is C_InitPIN: the SO sets the user's PIN. A card wants the secret
