@@ -3,6 +3,7 @@ package pkcs11
 import (
 	"bytes"
 	"errors"
+	"slices"
 
 	"cardbridge/card"
 	"cardbridge/pkcs11/ck"
@@ -81,7 +82,7 @@ func (m *Module) CopyObject(s session.SessionHandle, h session.ObjectHandle, t T
 	if !o.is(ck.CKA_COPYABLE) {
 		return 0, ck.CKR_ACTION_PROHIBITED
 	}
-	if err := o.readData(m.lib.ctx); err != nil {
+	if err := o.readData(m.contextOf(o)); err != nil {
 		return 0, err
 	}
 	attrs, err := o.changed(t, true)
@@ -123,7 +124,7 @@ func (m *Module) GetObjectSize(s session.SessionHandle, h session.ObjectHandle) 
 	if err != nil {
 		return 0, err
 	}
-	if err := o.readData(m.lib.ctx); err != nil {
+	if err := o.readData(m.contextOf(o)); err != nil {
 		return 0, err
 	}
 	return o.size(), nil
@@ -147,7 +148,7 @@ func (m *Module) GetAttributeValue(s session.SessionHandle, h session.ObjectHand
 	for i := range wanted {
 		r := &wanted[i]
 		if r.Type == ck.CKA_VALUE {
-			if err := o.readData(m.lib.ctx); err != nil {
+			if err := o.readData(m.contextOf(o)); err != nil {
 				r.Out.Len = ck.Unavailable
 				result = err
 				continue
@@ -203,14 +204,11 @@ func (m *Module) FindObjectsInit(s session.SessionHandle, t Template) error {
 	if err := m.app.Do(s, func() error { return m.readable(tok.prefetch(t)) }); err != nil {
 		return err
 	}
+	// A data object's value is read from the card where all else fits.
+	rest := slices.DeleteFunc(slices.Clone(t), func(a Attribute) bool { return a.Type == ck.CKA_VALUE })
 	return m.app.FindInit(s, func(p session.Object) bool {
 		o := p.(*object)
-		if _, ok := t.find(ck.CKA_VALUE); ok {
-			if o.readData(m.lib.ctx) != nil {
-				return false
-			}
-		}
-		return o.matches(t)
+		return o.matches(rest) && (len(rest) == len(t) || o.readData(m.contextOf(o)) == nil && o.matches(t))
 	})
 }
 
