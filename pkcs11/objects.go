@@ -85,7 +85,9 @@ func (m *Module) CopyObject(s session.SessionHandle, h session.ObjectHandle, t T
 	if err := o.readData(m.contextOf(o)); err != nil {
 		return 0, err
 	}
+	o.mu.RLock()
 	attrs, err := o.changed(t, true)
+	o.mu.RUnlock()
 	if err != nil {
 		return 0, err
 	}
@@ -172,15 +174,15 @@ func (m *Module) GetAttributeValue(s session.SessionHandle, h session.ObjectHand
 func (m *Module) SetAttributeValue(s session.SessionHandle, h session.ObjectHandle, t Template) error {
 	return m.app.ModifyObject(s, h, func(p session.Object) error {
 		o := p.(*object)
+		o.mu.Lock()
+		defer o.mu.Unlock()
 		attrs, err := o.changed(t, false)
 		if err != nil {
 			return err
 		}
-		if v, ok := t.find(ck.CKA_CHECK_VALUE); ok && !bytes.Equal(v, o.bytes(ck.CKA_CHECK_VALUE)) {
+		if v, ok := t.find(ck.CKA_CHECK_VALUE); ok && !bytes.Equal(v, o.attrs[ck.CKA_CHECK_VALUE]) {
 			return ck.CKR_ATTRIBUTE_VALUE_INVALID
 		}
-		o.mu.Lock()
-		defer o.mu.Unlock()
 		o.attrs = attrs
 		return nil
 	})
