@@ -59,7 +59,7 @@ func newApplication(m *Manager) *Application {
 	a.sessions.init(m.options.HandleBits)
 	a.objects.init(m.options.HandleBits)
 	a.bindings.Store(new([]*binding))
-	a.events.init()
+	a.events.change.L = &a.events.mu
 	return a
 }
 
