@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 
-	"cardbridge/card"
 	"cardbridge/pkcs11/ck"
 	"cardbridge/session"
 )
@@ -24,29 +23,19 @@ func (m *Module) CreateObject(s session.SessionHandle, t Template) (session.Obje
 	if err != nil {
 		return 0, err
 	}
-	from := created
-	from.loggedIn = user
-	return m.create(s, t, nil, from)
-}
-
-// create makes an object of a template, with a key that stands in the template
-// or comes from elsewhere.
-func (m *Module) create(s session.SessionHandle, t Template, implied Template, from origin) (session.ObjectHandle, error) {
-	t, class, keyType, err := classOf(t, implied)
+	t, class, keyType, err := classOf(t, nil)
 	if err != nil {
 		return 0, err
 	}
-	if err := check(t, class, keyType, from.rule|create); err != nil {
+	if err := check(t, class, keyType, create); err != nil {
 		return 0, err
 	}
+	from := created
+	from.loggedIn = user
 	if t.bool(ck.CKA_TOKEN, false) {
 		return m.store(s, t, class, keyType, from)
 	}
-	o, err := newObject(t, class, keyType, nil, from)
-	if err != nil {
-		return 0, err
-	}
-	return m.keep(s, o)
+	return m.newSessionObject(s, t, class, keyType, nil, from)
 }
 
 // keep makes a session object known.
@@ -203,7 +192,7 @@ func (m *Module) FindObjectsInit(s session.SessionHandle, t Template) error {
 		// Refused, but not before the card was asked needlessly.
 		return m.app.FindInit(s, func(session.Object) bool { return false })
 	}
-	if err := m.app.Do(s, func() error { return m.readable(tok.prefetch(t)) }); err != nil {
+	if err := m.app.Do(s, func() error { return tok.prefetch(t) }); err != nil {
 		return err
 	}
 	// A data object's value is read from the card where all else fits.
@@ -212,15 +201,6 @@ func (m *Module) FindObjectsInit(s session.SessionHandle, t Template) error {
 		o := p.(*object)
 		return o.matches(rest) && (len(rest) == len(t) || o.readData(m.contextOf(o)) == nil && o.matches(t))
 	})
-}
-
-// readable lets a search go on over a card without the applet: there is
-// nothing on it.
-func (m *Module) readable(err error) error {
-	if errors.Is(err, card.ErrNoApplet) {
-		return ck.CKR_TOKEN_NOT_RECOGNIZED
-	}
-	return err
 }
 
 // FindObjects is C_FindObjects.
