@@ -49,7 +49,7 @@ func (m *Module) GenerateKey(s session.SessionHandle, given *Mechanism, t Templa
 // noSecretsOnCard refuses a secret key as a token object: the cards have no
 // place for one.
 func (m *Module) noSecretsOnCard(s session.SessionHandle) error {
-	if _, _, err := m.writable(s); err != nil {
+	if _, err := m.writer(s); err != nil {
 		return err
 	}
 	return ck.CKR_ATTRIBUTE_VALUE_INVALID
