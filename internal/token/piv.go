@@ -47,9 +47,10 @@ var (
 )
 
 // NewPIV returns the PIV applet behind conn as a token. close ends the
-// connection; it may be nil.
+// connection; it may be nil. PINs of any characters are sent: a program's user
+// has no way to insist on one, and would be locked out of a card that takes it.
 func NewPIV(conn card.Conn, close func() error) pkcs11.AdminToken {
-	return &pivToken{Card: piv.Open(conn), close: close}
+	return &pivToken{Card: piv.Open(conn, piv.WithAnyPIN()), close: close}
 }
 
 // Applet is card.PIV.
