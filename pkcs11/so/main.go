@@ -20,6 +20,11 @@ import "C"
 
 func main() {}
 
+// go_enter is how a thread of the host enters Go for the first time: signals.c.
+//
+//export go_enter
+func go_enter() {}
+
 // An instance is the library from one C_Initialize to its C_Finalize.
 type instance struct {
 	library *pkcs11.Library
