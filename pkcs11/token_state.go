@@ -307,7 +307,7 @@ func (t *token) readKeys(ctx context.Context, missing []KeySlot) error {
 	}
 	for _, s := range missing {
 		info, err := t.card.Key(ctx, s.Ref)
-		if err != nil && !errors.Is(err, card.ErrNotFound) {
+		if err != nil && !errors.Is(err, card.ErrNotFound) && !errors.Is(err, card.ErrWithheld) {
 			return err
 		}
 		t.mu.Lock()
@@ -325,8 +325,9 @@ func (t *token) readCertificates(ctx context.Context, missing []KeySlot) error {
 		switch {
 		case errors.Is(err, card.ErrNotFound):
 			der = nil
-		case errors.Is(err, card.ErrInvalidAnswer):
-			// One damaged certificate must not hide all other objects.
+		case errors.Is(err, card.ErrInvalidAnswer), errors.Is(err, card.ErrWithheld):
+			// One damaged certificate must not hide all other objects, nor those that
+			// a card gives over its contacts only.
 			t.lib.logf("slot %d: certificate %s: %v", t.slot, s.Ref, err)
 			der = nil
 		case err != nil:

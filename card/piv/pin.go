@@ -64,8 +64,8 @@ func (x *tx) pinState() (card.PINState, error) {
 		s.Tries = tries
 	case status == apdu.ErrAuthMethodBlocked:
 		s.Tries = 0
-	case unsupported(err), absent(err), status == apdu.ErrIncorrectData:
-		// The card does not tell.
+	case unsupported(err), absent(err), status == apdu.ErrIncorrectData, withheld(err):
+		// The card does not tell; the last, over its contactless interface.
 	default:
 		return card.PINState{}, err
 	}
@@ -180,7 +180,8 @@ func (x *tx) discovery() (*Discovery, error) {
 
 // pinReference is the key reference of the PIN that users know: the card's
 // global one where the Discovery object calls it the primary (SP 800-73-4 part
-// 1 section 3.3.2).
+// 1 section 3.3.2), or the only one, which the standard does not have and
+// OpenFIPS201 can be made to.
 func (x *tx) pinReference() (byte, error) {
 	if !x.row().HasDiscovery {
 		return refPIN, nil
@@ -189,7 +190,7 @@ func (x *tx) pinReference() (byte, error) {
 	if err != nil {
 		return 0, err
 	}
-	if d != nil && d.GlobalPIN && d.GlobalPrimary {
+	if d != nil && d.GlobalPIN && (d.GlobalPrimary || !d.ApplicationPIN) {
 		return refGlobalPIN, nil
 	}
 	return refPIN, nil
