@@ -70,6 +70,7 @@ func (x *tx) pinState() (card.PINState, error) {
 		return card.PINState{}, err
 	}
 	x.c.state.verified, x.verified = s.Verified, s.Verified
+	x.c.state.open = x.c.state.open || s.Verified
 	if s.Tries >= 0 {
 		x.c.knowTries(card.PIN, s.Tries)
 	}
@@ -296,6 +297,8 @@ func (x *tx) present(name card.SecretName, s *secret.Secret, cmd apdu.Command) e
 		return &card.WrongPIN{Name: name, Tries: -1, Err: err}
 	case status == apdu.ErrIncorrectData:
 		return fmt.Errorf("%w: the card takes no such %s: %w", errNotThisFormat, name, err)
+	case withheld(err): // not compared: over a contactless interface, mostly
+		return fmt.Errorf("%w: %w", card.ErrWithheld, err)
 	default:
 		return err
 	}
@@ -328,7 +331,7 @@ func (x *tx) verify(pin *secret.Secret, spendLastTry bool) error {
 		if err := x.present(card.PIN, pin, apdu.Command{INS: insVerify, P2: ref, Data: padded}); err != nil {
 			return err
 		}
-		x.c.state.verified, x.verified = true, true
+		x.c.state.verified, x.verified, x.c.state.open = true, true, true
 		return nil
 	})
 }

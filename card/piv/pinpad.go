@@ -94,7 +94,7 @@ func (x *tx) padAnswer(resp []byte) error {
 	switch {
 	case status == apdu.OK:
 		x.c.refused.forget(card.PIN)
-		x.c.state.verified, x.verified = true, true
+		x.c.state.verified, x.verified, x.c.state.open = true, true, true
 		return nil
 	case status == apdu.ErrEntryTimeout, status == apdu.ErrEntryCancelled:
 		return fmt.Errorf("%w: %w", card.ErrNotEntered, status)

@@ -37,6 +37,7 @@ type CardRow struct {
 	IDs         map[card.Algorithm]byte // algorithm identifiers that are its own
 	MaxObject   int                     // bytes in one data object; 0: not known
 	MaxCommand  int                     // bytes in one extended command; 0: not known
+	AttestsAll  bool                    // ATTEST of imported keys too, and of slots without a key
 	OriginFrom0 bool                    // GET METADATA tells a key's origin as 0 and 1, not 1 and 2
 	DigitsOnly  bool                    // PINs are 6 to 8 decimal digits
 	Tries630X   bool                    // VERIFY tells the tries as 630x
@@ -169,18 +170,18 @@ var cardTable = []CardRow{
 	{
 		Name: "PivApplet 0.9", Manufacturer: "", Model: "PivApplet", label: "PivApplet v",
 		HasMetadata: true, HasPolicies: true, HasAttest: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true,
-		ManagementKey: TripleDES, AESManagement: true, OriginFrom0: true,
+		ManagementKey: TripleDES, AESManagement: true, AttestsAll: true, OriginFrom0: true,
 		Algorithms: []card.Algorithm{card.RSA1024, card.RSA2048, card.P256, card.P384},
 		Defaults:   factory,
-		Quirk:      "GET VERSION says 5.4.0 on every one: not asked; GET METADATA leaves the algorithm out where there is no key and with PIN and PUK, and tells the origin as 0 (generated) and 1 (imported); retired slots 82 to 8C alone; what a build left out is 6D00 or 6A80",
+		Quirk:      "GET VERSION says 5.4.0 on every one: not asked; GET METADATA leaves the algorithm out where there is no key and with PIN and PUK, and tells the origin as 0 (generated) and 1 (imported); ATTEST of imported keys too, and of slots without a key; retired slots 82 to 8C alone; what a build left out is 6D00 or 6A80",
 		Source:     "arekinath/PivApplet, PivApplet.java (0.9.0)",
 	},
 	{
 		Name: "PivApplet", Manufacturer: "", Model: "PivApplet", label: "PivApplet",
-		HasPolicies: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true,
+		HasPolicies: true, HasAttest: true, AttestsAll: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true,
 		ManagementKey: TripleDES,
 		Algorithms:    []card.Algorithm{card.RSA1024, card.RSA2048, card.P256},
-		Defaults:      factory, Quirk: "GET VERSION says 5.0.0 on every one: not asked; ATTEST makes certificates of slots without a key too; retired slots 82 to 8C alone; JavaCards before 3.0.5 have no bare ECDSA: P-256 keys agree (ECDH) and do not sign",
+		Defaults:      factory, Quirk: "GET VERSION says 5.0.0 on every one: not asked; ATTEST of imported keys too, and of slots without a key; retired slots 82 to 8C alone; JavaCards before 3.0.5 have no bare ECDSA: P-256 keys agree (ECDH) and do not sign",
 		Source: "arekinath/PivApplet, README.adoc and PivApplet.java",
 	},
 	{

@@ -143,7 +143,8 @@ var fullAID = []byte{0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00, 0x01,
 // what was verified: the standard lets a card keep that when PIV was selected
 // already, and vendors do otherwise.
 func (x *tx) selectApplet() error {
-	x.c.state = state{}
+	open := x.c.state.open
+	x.c.state = state{open: open}
 	x.ours, x.verified, x.admin = false, false, false
 	b, err := x.send(apdu.Command{INS: insSelect, P1: 0x04, Data: aid, Le: apdu.MaxShortLe})
 	if isStatus(err, apdu.ErrNotFound) { // a card that does not complete it
@@ -164,6 +165,7 @@ func (x *tx) selectApplet() error {
 	x.c.facts.template, x.c.facts.selected = t, true
 	x.c.channel.MaxCommand = x.row().MaxCommand
 	x.c.state.selected, x.ours = true, true
+	x.c.state.open = open && x.row().HasDiscovery
 	return nil
 }
 

@@ -43,6 +43,9 @@ func (a *app) pinUnblockCommand() *cobra.Command {
 					return err
 				}
 				a.message("PIN set")
+				if global, err := c.GlobalPIN(ctx); err == nil && global {
+					a.warn("that is the PIN of the PIV application; the one that this card has people use is its global PIN, which the PUK does not unblock")
+				}
 				return nil
 			})
 		},
@@ -72,6 +75,9 @@ PIN and PUK to their factory values with it: change them afterwards.`,
 				n[i] = int(v)
 			}
 			return a.withCard(ctx, func(c *pivCard) error {
+				if err := c.CanSetRetries(ctx); err != nil {
+					return err // before anything is asked for
+				}
 				if err := a.confirm(ctx, "PIN and PUK go back to their factory values, 123456 and 12345678."); err != nil {
 					return err
 				}
