@@ -320,7 +320,7 @@ func (t *token) readKeys(ctx context.Context, missing []KeySlot) error {
 		switch {
 		case err == nil:
 			t.learnKey(s.Ref, &info)
-		case errors.Is(err, card.ErrNotFound):
+		case errors.Is(err, card.ErrNotFound), errors.Is(err, card.ErrWithheld):
 			t.learnKey(s.Ref, nil)
 		default:
 			return err
@@ -335,8 +335,9 @@ func (t *token) readCertificates(ctx context.Context, missing []KeySlot) error {
 		switch {
 		case errors.Is(err, card.ErrNotFound):
 			der = nil
-		case errors.Is(err, card.ErrInvalidAnswer):
-			// One damaged certificate must not hide all other objects.
+		case errors.Is(err, card.ErrInvalidAnswer), errors.Is(err, card.ErrWithheld):
+			// One damaged certificate must not hide all other objects, nor those that
+			// a card gives over its contacts only.
 			t.lib.logf("slot %d: certificate %s: %v", t.slot, s.Ref, err)
 			der = nil
 		case err != nil:
