@@ -119,12 +119,16 @@ func TestWrittenOver(t *testing.T) {
 // its handles; its public half can then be destroyed as well.
 func TestDestroyedBySO(t *testing.T) {
 	d := newDesk(t)
+	scalar, err := d.key.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
 	priv := d.stored(t, Template{
 		{ck.CKA_CLASS, encodeULong(uint(ck.CKO_PRIVATE_KEY))},
 		{ck.CKA_KEY_TYPE, encodeULong(uint(ck.CKK_EC))},
 		{ck.CKA_ID, []byte{1}},
 		{ck.CKA_EC_PARAMS, curves[0].params()},
-		{ck.CKA_VALUE, d.key.D.FillBytes(make([]byte, 32))},
+		{ck.CKA_VALUE, scalar},
 	})
 	d.is(t, "the private key that was imported over", d.priv, ck.CKR_OBJECT_HANDLE_INVALID)
 	user, public := d.found(t, ck.CKO_PRIVATE_KEY), d.found(t, ck.CKO_PUBLIC_KEY)
