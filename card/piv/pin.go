@@ -172,6 +172,12 @@ func (x *tx) discovery() (*Discovery, error) {
 // global one where the Discovery object calls it the primary (SP 800-73-4 part
 // 1 section 3.3.2).
 func (x *tx) pinReference() (byte, error) {
+	if x.row().anyYubico() && x.hasMetadata() == no && !tooOldForMetadata(x.c.conn) {
+		// An old one, or a card of the standard that answers SELECT as shortly.
+		if _, err := x.version(); err != nil {
+			return 0, err
+		}
+	}
 	if !x.row().HasDiscovery {
 		return refPIN, nil
 	}
