@@ -16,6 +16,7 @@ import (
 type Card struct {
 	conn    card.Conn
 	onTouch func(card.KeyInfo)
+	anyPIN  bool
 
 	// turn is held while an operation uses what follows: a channel and not a
 	// mutex, so that waiting for one's turn ends with the context.

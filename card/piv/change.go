@@ -54,6 +54,10 @@ func (c *Card) ChangePIN(ctx context.Context, name card.SecretName, old, new *se
 // UnblockPIN sets a new PIN with the PUK (RESET RETRY COUNTER, SP 800-73-4 part
 // 2 section 3.2.3). Access condition: the PUK, under the rules that Login has
 // for the PIN. It ends a login.
+//
+// The PIN is the application's. Where a card has its global one for users
+// (card.PINState.Global), that stays as it was, blocked or not: its issuer alone
+// can unblock it.
 func (c *Card) UnblockPIN(ctx context.Context, puk, newPIN *secret.Secret, o LoginOptions) error {
 	_, err := run(ctx, c, need{what: "unblock the PIN"}, func(x *tx) (struct{}, error) {
 		if err := x.proveGently(); err != nil {

@@ -99,7 +99,7 @@ func (x *tx) relogin() error {
 	}
 	var wrong *card.WrongPIN
 	var blocked *card.Blocked
-	if errors.As(err, &wrong) || errors.As(err, &blocked) || errors.Is(err, card.ErrRefusedBefore) || errors.Is(err, errNotThisFormat) {
+	if errors.As(err, &wrong) || errors.As(err, &blocked) || errors.Is(err, card.ErrRefusedBefore) {
 		// The PIN was changed by somebody else: this one is of no use any more.
 		c.pin.drop()
 		return fmt.Errorf("%w: the PIN of the login is no longer right: %w", card.ErrLoginRequired, err)

@@ -47,7 +47,7 @@ func (x *tx) pinState() (card.PINState, error) {
 	if err != nil {
 		return card.PINState{}, err
 	}
-	s := card.PINState{Name: card.PIN, Tries: -1, Max: -1}
+	s := card.PINState{Name: card.PIN, Tries: -1, Max: -1, Global: ref == refGlobalPIN}
 	_, err = x.send(apdu.Command{INS: insVerify, P2: ref})
 	status, answered := apdu.StatusOf(err)
 	switch tries, ok := x.triesOf(status); {
@@ -181,20 +181,31 @@ func (x *tx) pinReference() (byte, error) {
 	if !x.row().HasDiscovery {
 		return refPIN, nil
 	}
-	d, err := x.discovery()
-	if err != nil {
+	if _, err := x.discovery(); err != nil {
 		return 0, err
 	}
-	if d != nil && d.GlobalPIN && d.GlobalPrimary {
+	if x.c.facts.globalPIN() {
 		return refGlobalPIN, nil
 	}
 	return refPIN, nil
 }
 
+// globalPIN tells whether the Discovery object, as far as it was read, makes the
+// card's global PIN the one that users know.
+func (f *facts) globalPIN() bool {
+	return f.discovery != nil && f.discovery.GlobalPIN && f.discovery.GlobalPrimary
+}
+
+// blocked is the error of a secret without tries.
+func (x *tx) blocked(name card.SecretName, err error) *card.Blocked {
+	return &card.Blocked{Name: name, Global: name == card.PIN && x.c.facts.globalPIN(), Err: err}
+}
+
 // padPIN checks that a secret can be a PIN or PUK of the card and pads it to
 // the eight bytes that go over the wire (SP 800-73-4 part 2 section 2.4.3).
-// Digits alone are asked for where the card is known to want them: cards beyond
-// the standard take other characters too.
+// Digits alone are asked for where the card is known to want them, and unless
+// WithAnyPIN says otherwise where nothing is known of it: cards beyond the
+// standard take other characters too.
 func (x *tx) padPIN(name card.SecretName, s *secret.Secret, use func([]byte) error) error {
 	if s == nil {
 		return fmt.Errorf("%w: no %s given", card.ErrWrongSecretFormat, name)
@@ -204,8 +215,14 @@ func (x *tx) padPIN(name card.SecretName, s *secret.Secret, use func([]byte) err
 			return fmt.Errorf("%w: a %s has 6 to 8 characters", card.ErrWrongSecretFormat, name)
 		}
 		for _, c := range b {
-			if c == 0xFF || name == card.PIN && x.row().DigitsOnly && (c < '0' || c > '9') {
+			digit := c >= '0' && c <= '9'
+			switch {
+			case c == 0xFF: // padding
+				return fmt.Errorf("%w: a %s has no byte FF", card.ErrWrongSecretFormat, name)
+			case name == card.PIN && !digit && x.row().DigitsOnly:
 				return fmt.Errorf("%w: a %s of this card has digits only", card.ErrWrongSecretFormat, name)
+			case name == card.PIN && !digit && x.row().MayBeMore && !x.c.anyPIN:
+				return fmt.Errorf("%w: %w", card.ErrWrongSecretFormat, ErrDigitsOnly)
 			}
 		}
 		var padded [8]byte
@@ -230,7 +247,7 @@ func (x *tx) mayTry(name card.SecretName, s *secret.Secret, spendLastTry bool) e
 	}
 	switch {
 	case known && n == 0:
-		return &card.Blocked{Name: name}
+		return x.blocked(name, nil)
 	case x.c.refused.has(name, s):
 		return card.ErrRefusedBefore
 	case known && n == 1 && !spendLastTry:
@@ -290,12 +307,12 @@ func (x *tx) judge(name card.SecretName, status apdu.Status, err error) error {
 		x.c.tries[name] = tries
 		wrong := &card.WrongPIN{Name: name, Tries: tries, Err: err}
 		if tries == 0 {
-			return fmt.Errorf("%w: %w", &card.Blocked{Name: name, Err: err}, wrong)
+			return fmt.Errorf("%w: %w", x.blocked(name, err), wrong)
 		}
 		return wrong
 	case status == apdu.ErrAuthMethodBlocked:
 		x.c.tries[name] = 0
-		return &card.Blocked{Name: name, Err: err}
+		return x.blocked(name, err)
 	case status == apdu.ErrWarningNoInformation:
 		return &card.WrongPIN{Name: name, Tries: -1, Err: err}
 	case status == apdu.ErrIncorrectData:
@@ -305,7 +322,8 @@ func (x *tx) judge(name card.SecretName, status apdu.Status, err error) error {
 	}
 }
 
-// errNotThisFormat: the card refused a value for what it is made of.
+// errNotThisFormat: the card refused a value for what it is made of. Whether
+// that cost a try, the next operation asks.
 var errNotThisFormat = errors.New("not accepted")
 
 // verify sends the PIN (VERIFY, SP 800-73-4 part 2 section 3.2.1).
@@ -329,7 +347,11 @@ func (x *tx) verify(pin *secret.Secret, spendLastTry bool) error {
 		if err := x.mayTry(card.PIN, pin, spendLastTry); err != nil {
 			return err
 		}
-		if err := x.present(card.PIN, pin, apdu.Command{INS: insVerify, P2: ref, Data: padded}); err != nil {
+		err := x.present(card.PIN, pin, apdu.Command{INS: insVerify, P2: ref, Data: padded})
+		if errors.Is(err, errNotThisFormat) {
+			return &card.WrongPIN{Name: card.PIN, Tries: -1, Err: err}
+		}
+		if err != nil {
 			return err
 		}
 		x.c.state.verified, x.verified = true, true

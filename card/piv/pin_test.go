@@ -446,3 +446,63 @@ func (t twistedTx) Transmit(b []byte) ([]byte, error) {
 	}
 	return r, err
 }
+
+// TestLetters: where nothing is known of a card but the standard, a PIN that
+// the standard has not is sent only to the one who insists.
+func TestLetters(t *testing.T) {
+	eachPersonality(t, func(t *testing.T, name string) {
+		conn := newSoft(t, name)
+		plain := !strings.HasPrefix(name, "yubikey") && name != "odd-policy"
+		letters := "abc123"
+		for _, f := range []func(*Card) error{
+			func(c *Card) error { return c.Login(ctx, sec(letters), LoginOptions{}) },
+			func(c *Card) error {
+				return c.ChangePIN(ctx, card.PIN, sec(letters), sec("654321"), LoginOptions{})
+			},
+			func(c *Card) error {
+				return c.ChangePIN(ctx, card.PIN, sec(factoryPIN), sec(letters), LoginOptions{})
+			},
+			func(c *Card) error { return c.UnblockPIN(ctx, sec(factoryPUK), sec(letters), LoginOptions{}) },
+		} {
+			conn.sent()
+			err := f(bare(t, conn))
+			n := pinsSent(conn)
+			if errors.Is(err, ErrDigitsOnly) != plain || plain && (n != 0 || !errors.Is(err, card.ErrWrongSecretFormat)) {
+				t.Errorf("%v, %d sent", err, n)
+			}
+		}
+		conn.sent()
+		err := bare(t, conn, WithAnyPIN()).Login(ctx, sec(letters), LoginOptions{})
+		var wrong *card.WrongPIN
+		if n := pinsSent(conn); errors.As(err, &wrong) != plain || n != 1 { // the others have it by now
+			t.Errorf("insisted: %v, %d sent", err, n)
+		}
+	})
+}
+
+// TestGlobalPIN: the card's global PIN is told as such, when it is blocked too,
+// and unblocking the application's leaves it as it is.
+func TestGlobalPIN(t *testing.T) {
+	eachPersonality(t, func(t *testing.T, name string) {
+		c := bare(t, newSoft(t, name))
+		global := name == "global-pin"
+		s, err := c.PINState(ctx, card.PIN)
+		ok(t, err)
+		if s.Global != global {
+			t.Fatalf("%+v", s)
+		}
+		var blocked *card.Blocked
+		for i := 0; !errors.As(err, &blocked); i++ {
+			err = c.Login(ctx, sec(itoa(100000+i)), LoginOptions{SpendLastTry: true})
+		}
+		if blocked.Global != global || strings.Contains(blocked.Error(), "global") != global {
+			t.Errorf("%+v", blocked)
+		}
+		ok(t, c.UnblockPIN(ctx, sec(factoryPUK), sec(factoryPIN), LoginOptions{}))
+		s, err = c.PINState(ctx, card.PIN)
+		ok(t, err)
+		if s.Blocked() != global {
+			t.Errorf("after unblocking: %+v", s)
+		}
+	})
+}

@@ -53,7 +53,7 @@ func (x *tx) verifyOnPad(spendLastTry bool) error {
 	case err != nil:
 		return err
 	case state.Tries == 0:
-		return &card.Blocked{Name: card.PIN}
+		return x.blocked(card.PIN, nil)
 	case state.Tries == 1 && !spendLastTry:
 		return fmt.Errorf("%w (%s)", card.ErrLastTry, card.PIN)
 	}

@@ -38,6 +38,7 @@ type CardRow struct {
 	MaxObject  int                     // bytes in one data object; 0: not known
 	MaxCommand int                     // bytes in one extended command; 0: not known
 	DigitsOnly bool                    // PINs are 6 to 8 decimal digits
+	MayBeMore  bool                    // PINs are digits by the standard, and nothing tells whether the card takes others
 	Tries630X  bool                    // VERIFY tells the tries as 630x
 	NoRSAMake  bool                    // makes RSA keys that can be factored
 
@@ -175,8 +176,8 @@ var cardTable = []CardRow{
 	},
 	{
 		Name: "PIV card", Manufacturer: "", Model: "PIV card",
-		HasDiscovery: true, ManagementKey: TripleDES, AESManagement: true,
-		Defaults: "the issuer's", Quirk: "every other card: nothing beyond the standard is assumed",
+		HasDiscovery: true, MayBeMore: true, ManagementKey: TripleDES, AESManagement: true,
+		Defaults: "the issuer's", Quirk: "every other card: nothing beyond the standard is assumed; a PIN of other than digits is sent only when that is insisted on",
 		Source: "NIST SP 800-73-4 and -5, SP 800-78-5",
 	},
 }

@@ -41,6 +41,7 @@ type globalFlags struct {
 	trace  string
 	quiet  bool
 	yes    bool // of destructive commands only
+	anyPIN bool // of commands that take a PIN only
 	force  bool // of commands that write files only
 }
 
