@@ -144,11 +144,11 @@ func (w *writer) stored(s KeySlot, info card.KeyInfo) *object {
 		return k.ref == s.Ref && (k.class == ck.CKO_PRIVATE_KEY || k.class == ck.CKO_PUBLIC_KEY)
 	})
 	w.learnKey(s.Ref, &info)
-	if w.state == session.CKS_RW_SO_FUNCTIONS {
-		return w.adminView(s, &info)
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.state == session.CKS_RW_SO_FUNCTIONS {
+		return w.adminView(objectKey{class: ck.CKO_PRIVATE_KEY, ref: s.Ref}, func() *object { return w.newPrivateObject(s, &info) })
+	}
 	return w.privateObject(s, &info)
 }
 
@@ -188,6 +188,9 @@ func (w *writer) storeData(template Template, _ ck.KeyType, _ origin) (*object, 
 		w.forget(func(k objectKey, _ *object) bool { return k.class == ck.CKO_DATA && k.data == d.Name })
 		w.mu.Lock()
 		defer w.mu.Unlock()
+		if d.Private && w.state == session.CKS_RW_SO_FUNCTIONS {
+			return w.adminView(objectKey{class: ck.CKO_DATA, data: d.Name}, func() *object { return w.newDataObject(d) }), nil
+		}
 		return w.dataObject(d), nil
 	}
 	return nil, ck.CKR_ATTRIBUTE_VALUE_INVALID // a card has places for its own objects only
@@ -323,8 +326,8 @@ func (m *Module) erase(o *object) error {
 	if o.data == nil {
 		t.reread(o.slot.Ref)
 	}
-	t.forget(func(k objectKey, other *object) bool { // in each of its views
-		return k.class == o.class && k.ref == o.slot.Ref && other.data == o.data
+	t.forget(func(k objectKey, _ *object) bool { // in each of its views
+		return k.class == o.class && k.ref == o.slot.Ref && (o.data == nil || k.data == o.data.Name)
 	})
 	return nil
 }
