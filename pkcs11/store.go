@@ -224,15 +224,12 @@ func samePublic(a, b crypto.PublicKey) bool {
 	return ok && k.Equal(b)
 }
 
-// algorithms says which key on a card a curve or modulus size means.
-var algorithms = map[string]card.Algorithm{
-	"P-256": card.P256, "P-384": card.P384, "Ed25519": card.Ed25519, "X25519": card.X25519,
-}
-
+// rsaAlgorithms says which key on a card a modulus size means.
 var rsaAlgorithms = map[int]card.Algorithm{
 	1024: card.RSA1024, 2048: card.RSA2048, 3072: card.RSA3072, 4096: card.RSA4096,
 }
 
+// algorithmFor is what a template asks a card to make.
 func algorithmFor(pub Template, keyType ck.KeyType) (card.Algorithm, error) {
 	if keyType == ck.CKK_RSA {
 		bits, err := rsaBits(pub)
@@ -248,10 +245,10 @@ func algorithmFor(pub Template, keyType ck.KeyType) (card.Algorithm, error) {
 	if err != nil {
 		return "", err
 	}
-	if a, ok := algorithms[c.name]; ok {
-		return a, nil
+	if c.onCard == "" {
+		return "", ck.CKR_CURVE_NOT_SUPPORTED
 	}
-	return "", ck.CKR_CURVE_NOT_SUPPORTED
+	return c.onCard, nil
 }
 
 // generateOnCard is C_GenerateKeyPair with a token object.
