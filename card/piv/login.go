@@ -52,12 +52,10 @@ func (c *Card) Confirm(ctx context.Context, pin *secret.Secret, o LoginOptions) 
 // keeps tells whether pin is the one of Login, once a running operation is over.
 func (c *Card) keeps(ctx context.Context, pin *secret.Secret) bool {
 	if ctx.Value(heldKey{c}) == nil {
-		select {
-		case c.turn <- struct{}{}:
-			defer func() { <-c.turn }()
-		case <-ctx.Done():
+		if c.take(ctx) != nil {
 			return false
 		}
+		defer c.give()
 	}
 	return c.pin.held() && c.pin.Equal(pin)
 }

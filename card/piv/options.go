@@ -1,8 +1,6 @@
 package piv
 
 import (
-	"crypto/x509"
-
 	"cardbridge/card"
 	"cardbridge/internal/secret"
 )
@@ -14,12 +12,6 @@ type Option func(*Card)
 // at once where its touch policy says so, after a moment without an answer
 // where it is unknown. f must not use the Card.
 func WithTouch(f func(card.KeyInfo)) Option { return func(c *Card) { c.onTouch = f } }
-
-// WithAttestationRoots adds roots that [Card.VerifyAttestation] accepts beside
-// Yubico's.
-func WithAttestationRoots(roots ...*x509.Certificate) Option {
-	return func(c *Card) { c.roots = append(c.roots, roots...) }
-}
 
 // LoginOptions change what an operation that takes a PIN dares.
 type LoginOptions struct {

@@ -33,12 +33,7 @@ func (c *Card) PINState(ctx context.Context, name card.SecretName) (card.PINStat
 }
 
 func (x *tx) pinState() (card.PINState, error) {
-	if !x.c.facts.selected {
-		if err := x.prove(); err != nil {
-			return card.PINState{}, err
-		}
-	}
-	if x.hasMetadata() == yes || x.hasMetadata() == unknown && x.row().HasMetadata {
+	if x.asksMetadata() {
 		s, err := x.referenceState(card.PIN, refPIN)
 		if !errors.Is(err, errNoMetadata) && !errors.Is(err, card.ErrNotFound) {
 			s.Verified = err == nil && x.c.state.verified
@@ -80,12 +75,7 @@ func (x *tx) pinState() (card.PINState, error) {
 // tells of.
 func (x *tx) otherState(name card.SecretName) (card.PINState, error) {
 	s := card.PINState{Name: name, Tries: -1, Max: -1}
-	if !x.c.facts.selected {
-		if err := x.prove(); err != nil {
-			return s, err
-		}
-	}
-	if x.hasMetadata() == no || !x.row().HasMetadata && x.hasMetadata() == unknown {
+	if !x.asksMetadata() {
 		return s, nil
 	}
 	told, err := s, error(nil)
@@ -275,13 +265,23 @@ func (x *tx) present(name card.SecretName, s *secret.Secret, cmd apdu.Command) e
 	if name == card.PIN {
 		x.c.state.verified, x.verified = false, false
 	}
-	tries, ok := x.triesOf(status)
-	switch {
-	case !answered:
+	if !answered {
 		return err
-	case ok:
+	}
+	err = x.judge(name, status, err)
+	var wrong *card.WrongPIN
+	if errors.As(err, &wrong) {
+		x.c.refused.add(name, s, wrong.Tries)
+	}
+	return err
+}
+
+// judge says what a card thought of a PIN or PUK that it did not take.
+func (x *tx) judge(name card.SecretName, status apdu.Status, err error) error {
+	tries, told := x.triesOf(status)
+	switch {
+	case told:
 		x.c.tries[name] = tries
-		x.c.refused.add(name, s, tries)
 		wrong := &card.WrongPIN{Name: name, Tries: tries, Err: err}
 		if tries == 0 {
 			return fmt.Errorf("%w: %w", &card.Blocked{Name: name, Err: err}, wrong)
@@ -291,7 +291,6 @@ func (x *tx) present(name card.SecretName, s *secret.Secret, cmd apdu.Command) e
 		x.c.tries[name] = 0
 		return &card.Blocked{Name: name, Err: err}
 	case status == apdu.ErrWarningNoInformation:
-		x.c.refused.add(name, s, -1)
 		return &card.WrongPIN{Name: name, Tries: -1, Err: err}
 	case status == apdu.ErrIncorrectData:
 		return fmt.Errorf("%w: the card takes no such %s: %w", errNotThisFormat, name, err)

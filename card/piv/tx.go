@@ -46,7 +46,7 @@ func attempt[T any](x *tx, n need, f func(*tx) (T, error)) (T, error) {
 
 func once[T any](x *tx, n need, f func(*tx) (T, error)) (T, error) {
 	var zero T
-	if !n.lazy && (!x.c.state.selected || n.spends) {
+	if !n.lazy && !x.c.state.selected {
 		if err := x.prove(); err != nil {
 			return zero, err
 		}
@@ -90,15 +90,10 @@ func (x *tx) prove() error {
 // send sends one command to the applet. What answers with data where there is
 // none to answer with is not the applet.
 func (x *tx) send(cmd apdu.Command) ([]byte, error) {
-	b, err := x.sendRaw(cmd)
+	b, err := x.c.channel.Send(x.t, cmd)
 	if err == nil && cmd.Le == 0 && len(b) > 0 {
 		return nil, malformed("%d bytes as the answer to %s, which has none", len(b), apdu.Name(cmd.INS))
 	}
-	return b, err
-}
-
-func (x *tx) sendRaw(cmd apdu.Command) ([]byte, error) {
-	b, err := x.c.channel.Send(x.t, cmd)
 	if err == nil {
 		return b, nil
 	}
@@ -111,8 +106,13 @@ func (x *tx) sendRaw(cmd apdu.Command) ([]byte, error) {
 // broken takes note that the wire broke.
 func (x *tx) broken(err error) {
 	x.lost = err
-	x.c.state = state{}
 	clear(x.c.tries)
+	x.forgetState()
+}
+
+// forgetState drops what is believed and what is known of selection and logins.
+func (x *tx) forgetState() {
+	x.c.state = state{}
 	x.ours, x.verified, x.admin = false, false, false
 }
 
@@ -137,8 +137,7 @@ var aid = []byte{0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00}
 // what was verified: the standard lets a card keep that when PIV was selected
 // already, and vendors do otherwise.
 func (x *tx) selectApplet() error {
-	x.c.state = state{}
-	x.ours, x.verified, x.admin = false, false, false
+	x.forgetState()
 	b, err := x.send(apdu.Command{INS: insSelect, P1: 0x04, Data: aid, Le: apdu.MaxShortLe})
 	if err != nil {
 		switch s, _ := apdu.StatusOf(err); s {
@@ -152,7 +151,7 @@ func (x *tx) selectApplet() error {
 	if err != nil {
 		return err
 	}
-	x.c.facts.template, x.c.facts.selected = t, true
+	x.c.facts.template = t
 	x.c.channel.MaxCommand = x.row().MaxCommand
 	x.c.state.selected, x.ours = true, true
 	return nil

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -31,8 +30,7 @@ type app struct {
 	closers     []func()
 	started     bool
 
-	attestationRoots []*x509.Certificate        // of key attest
-	status           atomic.Pointer[tui.Status] // what shows while the card works
+	status atomic.Pointer[tui.Status] // what shows while the card works
 }
 
 // globalFlags are taken by every command.
