@@ -53,7 +53,7 @@ func initialize(args *C.CK_C_INITIALIZE_ARGS) error {
 		return report(err)
 	}
 	start := trace.start()
-		h, err := host.New(host.Options{Readers: c.readers, Decorate: decorator(trace)})
+	h, err := host.New(host.Options{Readers: c.readers, Decorate: decorator(trace)})
 	if err != nil {
 		trace.end("C_Initialize", start, ck.CKR_FUNCTION_FAILED, err)
 		trace.close()
