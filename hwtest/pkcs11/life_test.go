@@ -137,7 +137,7 @@ func TestRemovalInFlight(t *testing.T) {
 // closed waits until the module has noticed that a session's token is gone.
 func closed(t *testing.T, a *conform.App, s uint) {
 	t.Helper()
-	for end := time.Now().Add(15 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(hwtest.Patience); ; time.Sleep(20 * time.Millisecond) {
 		if _, _, _, rv := a.SessionInfo(s); rv == p11.CKR_SESSION_HANDLE_INVALID {
 			return
 		}
@@ -151,7 +151,7 @@ func closed(t *testing.T, a *conform.App, s uint) {
 func signsAgain(t *testing.T, a *conform.App, slot uint, id byte) {
 	t.Helper()
 	var s uint
-	for end := time.Now().Add(15 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(hwtest.Patience); ; time.Sleep(20 * time.Millisecond) {
 		var rv conform.RV
 		if s, rv = a.Open(slot, conform.RO); rv == p11.CKR_OK {
 			break
@@ -197,7 +197,7 @@ func TestLateService(t *testing.T) {
 		t.Errorf("slots without pcscd: %v, %v", slots, rv)
 	}
 	r.StartPCSCD()
-	for end := time.Now().Add(15 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(hwtest.Patience); ; time.Sleep(20 * time.Millisecond) {
 		if slots, rv := a.Slots(true); rv == p11.CKR_OK && len(slots) == 1 {
 			signsAgain(t, a, slots[0], conform.ECKey)
 			return
