@@ -10,6 +10,7 @@ import (
 var (
 	ErrNotFound          = errors.New("not on the card")
 	ErrNoApplet          = errors.New("the card has no such applet")
+	ErrWithheld          = errors.New("the card refuses this to this reader; many allow it over their contacts only")
 	ErrUnsupported       = errors.New("the card cannot do this")
 	ErrLoginRequired     = errors.New("PIN required")
 	ErrAdminRequired     = errors.New("management key required")

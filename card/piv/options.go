@@ -1,7 +1,6 @@
 package piv
 
 import (
-	"crypto/x509"
 	"errors"
 
 	"cardbridge/card"
@@ -15,12 +14,6 @@ type Option func(*Card)
 // at once where its touch policy says so, after a moment without an answer
 // where it is unknown. f must not use the Card.
 func WithTouch(f func(card.KeyInfo)) Option { return func(c *Card) { c.onTouch = f } }
-
-// WithAttestationRoots adds roots that [Card.VerifyAttestation] accepts beside
-// Yubico's.
-func WithAttestationRoots(roots ...*x509.Certificate) Option {
-	return func(c *Card) { c.roots = append(c.roots, roots...) }
-}
 
 // WithAnyPIN sends PINs of other characters than digits to every card that is
 // not known to refuse them. Without it, cards of which no more is known than

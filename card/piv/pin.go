@@ -33,12 +33,7 @@ func (c *Card) PINState(ctx context.Context, name card.SecretName) (card.PINStat
 }
 
 func (x *tx) pinState() (card.PINState, error) {
-	if !x.c.facts.selected {
-		if err := x.prove(); err != nil {
-			return card.PINState{}, err
-		}
-	}
-	if x.hasMetadata() == yes || x.hasMetadata() == unknown && x.row().HasMetadata {
+	if x.mayHaveMetadata() {
 		s, err := x.referenceState(card.PIN, refPIN)
 		if !errors.Is(err, errNoMetadata) && !errors.Is(err, card.ErrNotFound) {
 			s.Verified = err == nil && x.c.state.verified
@@ -64,12 +59,13 @@ func (x *tx) pinState() (card.PINState, error) {
 		s.Tries = tries
 	case status == apdu.ErrAuthMethodBlocked:
 		s.Tries = 0
-	case unsupported(err), absent(err), status == apdu.ErrIncorrectData:
-		// The card does not tell.
+	case unsupported(err), absent(err), status == apdu.ErrIncorrectData, withheld(err):
+		// The card does not tell; the last, over its contactless interface.
 	default:
 		return card.PINState{}, err
 	}
 	x.c.state.verified, x.verified = s.Verified, s.Verified
+	x.c.state.open = x.c.state.open || s.Verified
 	if s.Tries >= 0 {
 		x.c.knowTries(card.PIN, s.Tries)
 	}
@@ -80,12 +76,7 @@ func (x *tx) pinState() (card.PINState, error) {
 // tells of.
 func (x *tx) otherState(name card.SecretName) (card.PINState, error) {
 	s := card.PINState{Name: name, Tries: -1, Max: -1}
-	if !x.c.facts.selected {
-		if err := x.prove(); err != nil {
-			return s, err
-		}
-	}
-	if x.hasMetadata() == no || !x.row().HasMetadata && x.hasMetadata() == unknown {
+	if !x.mayHaveMetadata() {
 		return s, nil
 	}
 	told, err := s, error(nil)
@@ -180,8 +171,15 @@ func (x *tx) discovery() (*Discovery, error) {
 
 // pinReference is the key reference of the PIN that users know: the card's
 // global one where the Discovery object calls it the primary (SP 800-73-4 part
-// 1 section 3.3.2).
+// 1 section 3.3.2), or the only one, which the standard does not have and
+// OpenFIPS201 can be made to.
 func (x *tx) pinReference() (byte, error) {
+	if x.row().anyYubico() && x.hasMetadata() == no && !tooOldForMetadata(x.c.conn) {
+		// An old one, or a card of the standard that answers SELECT as shortly.
+		if _, err := x.version(); err != nil {
+			return 0, err
+		}
+	}
 	if !x.row().HasDiscovery {
 		return refPIN, nil
 	}
@@ -197,7 +195,7 @@ func (x *tx) pinReference() (byte, error) {
 // globalPIN tells whether the Discovery object, as far as it was read, makes the
 // card's global PIN the one that users know.
 func (f *facts) globalPIN() bool {
-	return f.discovery != nil && f.discovery.GlobalPIN && f.discovery.GlobalPrimary
+	return f.discovery != nil && f.discovery.GlobalPIN && (f.discovery.GlobalPrimary || !f.discovery.ApplicationPIN)
 }
 
 // blocked is the error of a secret without tries.
@@ -292,13 +290,23 @@ func (x *tx) present(name card.SecretName, s *secret.Secret, cmd apdu.Command) e
 	if name == card.PIN {
 		x.c.state.verified, x.verified = false, false
 	}
-	tries, ok := x.triesOf(status)
-	switch {
-	case !answered:
+	if !answered {
 		return err
-	case ok:
+	}
+	err = x.judge(name, status, err)
+	var wrong *card.WrongPIN
+	if errors.As(err, &wrong) {
+		x.c.refused.add(name, s, wrong.Tries)
+	}
+	return err
+}
+
+// judge says what a card thought of a PIN or PUK that it did not take.
+func (x *tx) judge(name card.SecretName, status apdu.Status, err error) error {
+	tries, told := x.triesOf(status)
+	switch {
+	case told:
 		x.c.tries[name] = tries
-		x.c.refused.add(name, s, tries)
 		wrong := &card.WrongPIN{Name: name, Tries: tries, Err: err}
 		if tries == 0 {
 			return fmt.Errorf("%w: %w", x.blocked(name, err), wrong)
@@ -308,10 +316,11 @@ func (x *tx) present(name card.SecretName, s *secret.Secret, cmd apdu.Command) e
 		x.c.tries[name] = 0
 		return x.blocked(name, err)
 	case status == apdu.ErrWarningNoInformation:
-		x.c.refused.add(name, s, -1)
 		return &card.WrongPIN{Name: name, Tries: -1, Err: err}
 	case status == apdu.ErrIncorrectData:
 		return fmt.Errorf("%w: the card takes no such %s: %w", errNotThisFormat, name, err)
+	case withheld(err): // not compared: over a contactless interface, mostly
+		return fmt.Errorf("%w: %w", card.ErrWithheld, err)
 	default:
 		return err
 	}
@@ -349,7 +358,7 @@ func (x *tx) verify(pin *secret.Secret, spendLastTry bool) error {
 		if err != nil {
 			return err
 		}
-		x.c.state.verified, x.verified = true, true
+		x.c.state.verified, x.verified, x.c.state.open = true, true, true
 		return nil
 	})
 }

@@ -97,6 +97,31 @@ func itoa(n int) string {
 	return string(b)
 }
 
+// A status word tells of fifteen tries at the most. A PIN that was refused is not
+// sent again for that the card's own count is higher.
+func TestRefusedWithManyTries(t *testing.T) {
+	conn := newSoft(t, softcard.DefaultPersonality)
+	c := admin(t, conn)
+	ok(t, c.Login(ctx, sec(factoryPIN), LoginOptions{}))
+	ok(t, c.SetRetries(ctx, 30, 30))
+	for _, again := range []bool{false, true} {
+		err := c.Login(ctx, sec("111111"), LoginOptions{})
+		if again != errors.Is(err, card.ErrRefusedBefore) {
+			t.Errorf("again %v: %v", again, err)
+		}
+		if err = c.UnblockPIN(ctx, sec("11111111"), sec("654321"), LoginOptions{}); again != errors.Is(err, card.ErrRefusedBefore) {
+			t.Errorf("PUK, again %v: %v", again, err)
+		}
+	}
+	if pin, puk := conn.soft.Tries(); pin != 29 || puk != 29 {
+		t.Errorf("%d tries of the PIN left, %d of the PUK", pin, puk)
+	}
+	// Somebody who had the right one in the meantime may have set that one.
+	other := bare(t, conn)
+	ok(t, other.ChangePIN(ctx, card.PIN, sec(factoryPIN), sec("111111"), LoginOptions{}))
+	ok(t, c.Login(ctx, sec("111111"), LoginOptions{}))
+}
+
 func TestPUK(t *testing.T) {
 	eachPersonality(t, func(t *testing.T, name string) {
 		conn := newSoft(t, name)
@@ -169,11 +194,12 @@ func TestNeighbours(t *testing.T) {
 		ok(t, err)
 		ok(t, c.Login(ctx, sec(factoryPIN), LoginOptions{}))
 		pins, puks := conn.soft.Tries()
+		random := rand.New(rand.NewPCG(1, 1))
 		for what, n := range map[string]func(){
 			"other applet": conn.selectOther,
 			"reset":        conn.reset,
 			"either": func() {
-				switch rand.IntN(3) {
+				switch random.IntN(3) {
 				case 0:
 					conn.reset()
 				case 1:

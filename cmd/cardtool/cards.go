@@ -24,11 +24,11 @@ type pivCard struct {
 
 // host is the readers that the command line and the environment name.
 func (a *app) host() (*host.Host, error) {
-	wrap, err := a.tracer()
+	trace, err := a.tracer()
 	if err != nil {
 		return nil, err
 	}
-	h, err := host.New(host.Options{Readers: host.FromEnvironment(), Reader: a.global.reader, Wrap: wrap})
+	h, err := host.New(host.Options{Readers: host.FromEnvironment(), Reader: a.global.reader, Decorate: trace})
 	if err != nil {
 		return nil, usageError{err}
 	}
@@ -176,7 +176,7 @@ func (a *app) connect(h *host.Host, name string) (*pivCard, error) {
 		return nil, cardError{name, err}
 	}
 	conn = patientConn{conn, patience, a.waitingFor}
-	opts := []piv.Option{piv.WithTouch(a.touch), piv.WithAttestationRoots(a.attestationRoots...)}
+	opts := []piv.Option{piv.WithTouch(a.touch)}
 	if a.global.anyPIN {
 		opts = append(opts, piv.WithAnyPIN())
 	}
@@ -252,7 +252,7 @@ func (c *pivCard) pin(ctx context.Context, k secretKind, name card.SecretName, o
 }
 
 // tracer makes what --trace asks for.
-func (a *app) tracer() (func(string, apdu.Transmitter) apdu.Transmitter, error) {
+func (a *app) tracer() (func(reader string) apdu.Decorator, error) {
 	if a.global.trace == "" {
 		return nil, nil
 	}

@@ -39,8 +39,12 @@ func (r pinReport) text() string {
 	switch {
 	case r.Blocked:
 		s = "blocked"
+	case r.Tries == nil && r.Verified: // then the card counts anew
+		s = "verified, so all tries left"
 	case r.Tries == nil:
 		s = "tries not told by the card"
+	case r.Max == nil && *r.Tries == 1:
+		s = "1 try left"
 	case r.Max == nil:
 		s = fmt.Sprintf("%d tries left", *r.Tries)
 	default:

@@ -66,6 +66,7 @@ that only the PIN opens is there is not always known without it.`,
 				return a.printObjects(report)
 			}
 			return a.withCard(cmd.Context(), func(c *pivCard) error {
+				withheld := 0
 				err := c.Together(cmd.Context(), func(ctx context.Context) error {
 					for _, o := range piv.Objects() {
 						r := reportObject(o)
@@ -74,6 +75,11 @@ that only the PIN opens is there is not always known without it.`,
 						case errors.Is(err, card.ErrNotFound):
 							continue
 						case errors.Is(err, card.ErrLoginRequired):
+						case errors.Is(err, card.ErrWithheld):
+							withheld++
+							continue
+						case errors.Is(err, card.ErrInvalidAnswer):
+							a.warn("%v", err) // and the others are listed
 						case err != nil:
 							return err
 						default:
@@ -86,6 +92,9 @@ that only the PIN opens is there is not always known without it.`,
 				})
 				if err != nil {
 					return err
+				}
+				if withheld > 0 {
+					a.warn("the card withholds %d objects from this reader, whether they are there or not; many cards give them over their contacts only", withheld)
 				}
 				return a.printObjects(report)
 			})

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -32,8 +31,7 @@ type app struct {
 	started     bool
 	stdinRead   bool // as a file: it is none any more
 
-	attestationRoots []*x509.Certificate        // of key attest
-	status           atomic.Pointer[tui.Status] // what shows while the card works
+	status atomic.Pointer[tui.Status] // what shows while the card works
 }
 
 // globalFlags are taken by every command.
