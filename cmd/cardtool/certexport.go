@@ -53,21 +53,17 @@ PKCS #7 (.p7b) together with the certificates of a chain file.`,
 				if err != nil {
 					return err
 				}
-				switch {
-				case a.global.json && out.toStdout(), format == "p7b":
-				case format == "pem":
+				if !a.global.json && format == "pem" {
 					return out.put(keyfile.CertificatePEM(der))
-				default:
+				}
+				if !a.global.json && format == "der" {
 					return out.put(der)
 				}
 				cert, err := x509.ParseCertificate(der)
 				if err != nil {
 					return fmt.Errorf("the certificate in slot %s: %w", slot.Ref, err)
 				}
-				if a.global.json && out.toStdout() {
-					return a.print(reportCert(slot.Ref, cert), nil)
-				}
-				return out.put(cms.Bundle(append([]*x509.Certificate{cert}, others...)))
+				return out.putOr(encodeCertificate(cert, format, others), reportCert(slot.Ref, cert))
 			})
 		},
 	}
@@ -75,4 +71,15 @@ PKCS #7 (.p7b) together with the certificates of a chain file.`,
 	cmd.Flags().StringVar(&chain, "chain", "", "put the certificates of this `file` in as well (p7b)")
 	a.outputFlags(cmd, &out, "certificate")
 	return cmd
+}
+
+func encodeCertificate(c *x509.Certificate, format string, others []*x509.Certificate) []byte {
+	switch format {
+	case "p7b":
+		return cms.Bundle(append([]*x509.Certificate{c}, others...))
+	case "der":
+		return c.Raw
+	default:
+		return keyfile.CertificatePEM(c.Raw)
+	}
 }

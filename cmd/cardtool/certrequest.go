@@ -62,13 +62,11 @@ func (a *app) certRequestCommand() *cobra.Command {
 					return err
 				}
 				armoured := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: req})
-				if a.global.json && out.toStdout() {
-					return a.print(requestReport{string(slot.Ref), spec.Subject, string(armoured)}, nil)
-				}
+				report := requestReport{string(slot.Ref), spec.Subject, string(armoured)}
 				if der {
-					return out.put(req)
+					return out.putOr(req, report)
 				}
-				return out.put(armoured)
+				return out.putOr(armoured, report)
 			})
 		},
 	}

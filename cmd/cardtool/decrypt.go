@@ -45,9 +45,6 @@ openssl pkeyutl -encrypt does. It is as long as the key's modulus.`,
 			if padding != "oaep" && (h != 0 || label != "") {
 				return usagef("--hash and --label go with --padding oaep")
 			}
-			if a.global.json {
-				return usagef("decrypt prints no JSON")
-			}
 			file := ""
 			if len(argv) > 1 {
 				file = argv[1]
@@ -87,7 +84,7 @@ openssl pkeyutl -encrypt does. It is as long as the key's modulus.`,
 					return err
 				}
 				defer clear(plain)
-				return out.put(plain)
+				return out.putBytes(plain)
 			})
 		},
 	}

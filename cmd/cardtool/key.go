@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -93,20 +92,11 @@ func (a *app) printKey(out *output, info card.KeyInfo, done string) error {
 	if err != nil {
 		return err
 	}
-	if !a.global.json || !out.toStdout() {
-		err = out.put(pub)
-	}
-	if a.global.json && err == nil {
-		err = a.print(reportKey(info), func(io.Writer) {})
-	}
-	if err != nil {
+	if err := out.putOr(pub, reportKey(info)); err != nil {
 		return hinted{
 			fmt.Errorf("the %s key is %s in slot %s, but its public half was not written: %w", info.Algorithm, done, info.Ref, err),
 			fmt.Sprintf("cardtool key export %s writes it, where the card tells it", info.Ref),
 		}
-	}
-	if a.global.json {
-		return nil
 	}
 	a.message("%s key %s in slot %s", info.Algorithm, done, info.Ref)
 	return nil

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -30,7 +29,7 @@ type attestationReport struct {
 	Algorithm  string   `json:"algorithm,omitempty"`
 	Chain      []string `json:"chain"` // certificates in PEM: the attestation first, the root last
 
-	proof string
+	proof, subjects string
 }
 
 func (a *app) keyAttestCommand() *cobra.Command {
@@ -146,15 +145,18 @@ func (r *attestationReport) fill(at *piv.Attestation) {
 	r.PIN, r.Touch, r.FIPS, r.CSPN = string(at.PINPolicy), string(at.TouchPolicy), at.FIPS, at.CSPN
 	r.Algorithm = publicKeyText(at.Public)
 	r.Chain = nil
+	var subjects []string
 	for _, c := range at.Chain {
-		r.Chain = append(r.Chain, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})))
+		r.Chain = append(r.Chain, string(keyfile.CertificatePEM(c.Raw)))
+		subjects = append(subjects, subjectOf(c))
 	}
+	r.subjects = strings.Join(subjects, " < ")
 }
 
 func (r *attestationReport) human(w io.Writer) {
 	if !r.Verified {
 		return
 	}
-	facts(w, "Made on the card", r.proof, "Slot", r.Slot, "Key", r.Algorithm, "PIN", r.PIN, "Touch", r.Touch,
+	facts(w, "Made on the card", r.proof, "Chain", r.subjects, "Slot", r.Slot, "Key", r.Algorithm, "PIN", r.PIN, "Touch", r.Touch,
 		"Serial number", r.Serial, "Firmware", r.Version, "Form factor", r.FormFactor)
 }

@@ -44,14 +44,11 @@ func (a *app) keyExportCommand() *cobra.Command {
 				if info.Public == nil {
 					return fmt.Errorf("the card does not tell the public key of slot %s: %w", slot.Ref, card.ErrUnsupported)
 				}
-				if a.global.json && out.toStdout() {
-					return a.print(reportKey(info), nil)
-				}
 				b, err := encodePublic(info.Public, format)
 				if err != nil {
 					return err
 				}
-				return out.put(b)
+				return out.putOr(b, reportKey(info))
 			})
 		},
 	}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"strings"
@@ -94,9 +96,6 @@ Forms of signatures:
 			if err := req.check(format); err != nil {
 				return err
 			}
-			if a.global.json && out.toStdout() {
-				return usagef("--json needs a file for the signature: -o FILE")
-			}
 			if err := a.readPublic(&req.use); err != nil {
 				return err
 			}
@@ -152,11 +151,12 @@ func (r *signRequest) check(format string) error {
 	return nil
 }
 
-// A signReport is what cardtool sign --json prints beside the file it writes.
+// A signReport is what cardtool sign --json prints.
 type signReport struct {
-	Slot   string `json:"slot"`
-	Format string `json:"format"`
-	Output string `json:"output"` // the file with the signature
+	Slot      string `json:"slot"`
+	Format    string `json:"format"`
+	Output    string `json:"output,omitempty"`    // the file with the signature
+	Signature string `json:"signature,omitempty"` // without a file: in hex, but as it is where the form is text (ssh, --pem)
 }
 
 func (a *app) sign(ctx context.Context, c *pivCard, format string, req *signRequest, out *output) error {
@@ -178,6 +178,18 @@ func (a *app) sign(ctx context.Context, c *pivCard, format string, req *signRequ
 	if err != nil {
 		return err
 	}
+	r := signReport{Slot: string(req.slot.Ref), Format: format}
+	if a.global.json && out.toStdout() {
+		var b bytes.Buffer
+		if err := s.write(&b); err != nil {
+			return err
+		}
+		r.Signature = b.String()
+		if format != "ssh" && !req.armour {
+			r.Signature = hex.EncodeToString(b.Bytes())
+		}
+		return a.print(r, nil)
+	}
 	if err := s.write(out); err != nil {
 		return err
 	}
@@ -185,7 +197,8 @@ func (a *app) sign(ctx context.Context, c *pivCard, format string, req *signRequ
 		return err
 	}
 	if a.global.json {
-		return a.print(signReport{string(req.slot.Ref), format, out.path}, nil)
+		r.Output = out.path
+		return a.print(r, nil)
 	}
 	return nil
 }
