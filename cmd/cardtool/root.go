@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cardbridge/card"
 	"cardbridge/internal/cli/tui"
 )
 
@@ -196,14 +197,23 @@ func (a *app) run(ctx context.Context, args []string) (code int) {
 		// Flags after the one that was wrong were not read.
 		a.global.json = a.global.json || slices.Contains(args, "--json")
 	}
-	if ctx.Err() != nil && errors.Is(context.Cause(ctx), errInterrupted) && !errors.Is(err, errInterrupted) {
-		if errors.Is(err, context.Canceled) {
-			err = errInterrupted
-		} else {
-			err = fmt.Errorf("%w: %w", errInterrupted, err)
-		}
+	if ctx.Err() != nil && errors.Is(context.Cause(ctx), errInterrupted) {
+		err = interrupted(err)
 	}
 	return a.report(cmd, err)
+}
+
+// interrupted is the error of a run that a person ended, with what else is to be
+// said: what state the card is in, or another thing that went wrong.
+func interrupted(err error) error {
+	switch {
+	case errors.Is(err, errInterrupted):
+		return err
+	case errors.Is(err, context.Canceled) && !errors.Is(err, card.ErrInterruptedWrite):
+		return errInterrupted
+	default:
+		return fmt.Errorf("%w: %w", errInterrupted, err)
+	}
 }
 
 func (a *app) close() {
