@@ -48,11 +48,17 @@ func (e *WrongPIN) Unwrap() error { return e.Err }
 
 // A Blocked says that a secret has no tries left.
 type Blocked struct {
-	Name SecretName
-	Err  error
+	Name   SecretName
+	Global bool // as in PINState
+	Err    error
 }
 
-func (e *Blocked) Error() string { return fmt.Sprintf("the %s is blocked", e.Name) }
+func (e *Blocked) Error() string {
+	if e.Global {
+		return fmt.Sprintf("the card's global %s is blocked", e.Name)
+	}
+	return fmt.Sprintf("the %s is blocked", e.Name)
+}
 
 // Unwrap returns the status word.
 func (e *Blocked) Unwrap() error { return e.Err }

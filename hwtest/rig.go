@@ -229,6 +229,16 @@ func (r *Rig) RestartPCSCD() {
 	r.StartPCSCD()
 }
 
+// PausePCSCD has pcscd answer nobody, as on a machine with much to do, until the
+// function returned is called.
+func (r *Rig) PausePCSCD() (goOn func()) {
+	r.t.Helper()
+	if r.daemon == nil {
+		r.t.Fatal("pcscd does not run")
+	}
+	return r.daemon.pause()
+}
+
 // Remove takes the i-th card out, and waits until PC/SC knows.
 func (r *Rig) Remove(i int) {
 	r.t.Helper()

@@ -128,10 +128,8 @@ func (o *object) size() uint {
 
 // changed returns the attributes after a template was applied, with the
 // rules of C_SetAttributeValue, or those of C_CopyObject. The object itself
-// stays as it is.
+// stays as it is. Under its lock.
 func (o *object) changed(t Template, copied bool) (attributes, error) {
-	o.mu.RLock()
-	defer o.mu.RUnlock()
 	attrs := maps.Clone(o.attrs)
 	for i, a := range t {
 		row := rowFor(a.Type, maskOf(o.class), o.keyMask())

@@ -316,7 +316,7 @@ func (m *Manager) forget(p *presence, id any) {
 		if b := a.bound[p]; b != nil {
 			if o := b.ids[id]; o != nil {
 				a.removeObject(o)
-				a.endKeyless(b)
+				b.endKeyless()
 			}
 		}
 		a.mu.Unlock()

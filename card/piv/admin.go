@@ -92,12 +92,7 @@ func (x *tx) adminMetadata() (adminKeyInfo, error) {
 
 // adminCandidates are the kinds of key that one of n bytes may be.
 func (x *tx) adminCandidates(n int) ([]adminKeyInfo, error) {
-	if !x.c.facts.selected {
-		if err := x.prove(); err != nil {
-			return nil, err
-		}
-	}
-	if x.hasMetadata() == yes || x.hasMetadata() == unknown && x.row().HasMetadata {
+	if x.asksMetadata() {
 		k, err := x.adminMetadata()
 		switch {
 		case err == nil && k.row.size != n:

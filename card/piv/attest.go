@@ -192,15 +192,9 @@ func YubicoRoots() (roots, intermediates []*x509.Certificate, err error) {
 
 // VerifyAttestation checks a key's attestation and the card's own attestation
 // certificate (slot F9), both in DER: signatures up to one of Yubico's roots or
-// those of WithAttestationRoots, and what the attestation says. Validity
-// periods are not looked at, as a card has no clock and Yubico writes what it
-// likes there. Sends nothing.
-func (c *Card) VerifyAttestation(attestation, device []byte) (*Attestation, error) {
-	return VerifyAttestation(attestation, device, c.roots...)
-}
-
-// VerifyAttestation is the method without a card.
-func VerifyAttestation(attestation, device []byte, extra ...*x509.Certificate) (*Attestation, error) {
+// of the others given, and what the attestation says. Validity periods are not
+// looked at, as a card has no clock and Yubico writes what it likes there.
+func VerifyAttestation(attestation, device []byte, others ...*x509.Certificate) (*Attestation, error) {
 	leaf, err := x509.ParseCertificate(attestation)
 	if err != nil {
 		return nil, fmt.Errorf("attestation: %w", err)
@@ -213,7 +207,7 @@ func VerifyAttestation(attestation, device []byte, extra ...*x509.Certificate) (
 	if err != nil {
 		return nil, err
 	}
-	chain, err := attestationChain(leaf, card9, append(roots, extra...), intermediates)
+	chain, err := attestationChain(leaf, card9, append(roots, others...), intermediates)
 	if err != nil {
 		return nil, err
 	}

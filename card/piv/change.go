@@ -53,17 +53,15 @@ func (c *Card) ChangePIN(ctx context.Context, name card.SecretName, old, new *se
 
 // UnblockPIN sets a new PIN with the PUK (RESET RETRY COUNTER, SP 800-73-4 part
 // 2 section 3.2.3). Access condition: the PUK, under the rules that Login has
-// for the PIN. It ends a login. The PUK is for the PIN of the application, also
-// where Login takes the card's global one (see GlobalPIN); a card that has only
-// that one is card.ErrUnsupported.
+// for the PIN. It ends a login.
+//
+// The PIN is the application's. Where a card has its global one for users
+// (card.PINState.Global), that stays as it was, blocked or not: its issuer alone
+// can unblock it.
 func (c *Card) UnblockPIN(ctx context.Context, puk, newPIN *secret.Secret, o LoginOptions) error {
 	_, err := run(ctx, c, need{what: "unblock the PIN"}, func(x *tx) (struct{}, error) {
-		ref, err := x.pinRefProven()
-		if err != nil {
+		if err := x.proveGently(); err != nil {
 			return struct{}{}, err
-		}
-		if ref == refGlobalPIN && !c.facts.discovery.ApplicationPIN {
-			return struct{}{}, fmt.Errorf("%w: its PIN is the global one, which the PUK is not for; whoever issued the card can unblock it", card.ErrUnsupported)
 		}
 		cmd := apdu.Command{INS: insResetRetry, P2: refPIN}
 		if err := x.replace(card.PUK, puk, card.PIN, newPIN, cmd, o); err != nil {
@@ -74,21 +72,6 @@ func (c *Card) UnblockPIN(ctx context.Context, puk, newPIN *secret.Secret, o Log
 		return struct{}{}, nil
 	})
 	return err
-}
-
-// GlobalPIN tells whether the PIN that Login and ChangePIN are about is the
-// card's global one, and not that of the PIV application (SP 800-73-4 part 1,
-// section 3.3.2). Access condition: always.
-func (c *Card) GlobalPIN(ctx context.Context) (bool, error) {
-	return run(ctx, c, need{what: "ask which PIN is meant", again: true}, func(x *tx) (bool, error) {
-		if !c.facts.selected {
-			if err := x.prove(); err != nil {
-				return false, err
-			}
-		}
-		ref, err := x.pinReference()
-		return ref == refGlobalPIN, err
-	})
 }
 
 func (x *tx) pinRefProven() (byte, error) {
@@ -144,11 +127,6 @@ func (x *tx) replace(name card.SecretName, old *secret.Secret, newName card.Secr
 // before PIN and management key are. Access condition: always.
 func (c *Card) CanSetRetries(ctx context.Context) error {
 	_, err := run(ctx, c, need{what: "set the retry counters", again: true}, func(x *tx) (struct{}, error) {
-		if !c.facts.selected {
-			if err := x.prove(); err != nil {
-				return struct{}{}, err
-			}
-		}
 		return struct{}{}, x.canSetRetries()
 	})
 	return err

@@ -13,7 +13,6 @@ import (
 // facts are what was learned of the card itself, in one epoch: asked when
 // wanted, and once.
 type facts struct {
-	selected bool
 	template template
 
 	version        card.Version
@@ -75,11 +74,6 @@ func (x *tx) version() (card.Version, error) {
 	if f.versionAsked {
 		return f.version, nil
 	}
-	if !f.selected {
-		if err := x.selectApplet(); err != nil {
-			return card.Version{}, err
-		}
-	}
 	if !x.row().HasVersion {
 		f.versionAsked = true
 		return f.version, nil
@@ -104,11 +98,6 @@ func (x *tx) serial() (fingerprint, error) {
 	f := &x.c.facts
 	if f.serialAsked {
 		return f.serial, nil
-	}
-	if !f.selected {
-		if err := x.selectApplet(); err != nil {
-			return fingerprint{}, err
-		}
 	}
 	s, err := x.askSerial()
 	if err != nil {

@@ -365,12 +365,8 @@ func TestWhichPIN(t *testing.T) {
 			if _, n := f.count(insVerify); n != 1 {
 				t.Errorf("the PIN was sent %d times", n)
 			}
-			if global, err := c.GlobalPIN(ctx); err != nil || global != (tt.ref == refGlobalPIN) {
-				t.Errorf("%v, %v", global, err)
-			}
-			err := c.UnblockPIN(ctx, sec(factoryPUK), sec(factoryPIN), LoginOptions{})
-			if tt.name == "global only" != errors.Is(err, card.ErrUnsupported) {
-				t.Errorf("the PUK: %v", err)
+			if s, err := c.PINState(ctx, card.PIN); err != nil || s.Global != (tt.ref == refGlobalPIN) {
+				t.Errorf("%+v, %v", s, err)
 			}
 		})
 	}

@@ -107,12 +107,7 @@ func (x *tx) key(s Slot) (card.KeyInfo, error) {
 }
 
 func (x *tx) lookAt(s Slot) (card.KeyInfo, error) {
-	if !x.c.facts.selected {
-		if err := x.prove(); err != nil {
-			return card.KeyInfo{}, err
-		}
-	}
-	if x.hasMetadata() != no && (x.row().HasMetadata || x.hasMetadata() == yes) {
+	if x.asksMetadata() {
 		k, err := x.metadataOf(s)
 		if !errors.Is(err, errNoMetadata) {
 			return k, err
@@ -144,6 +139,13 @@ func (x *tx) hasMetadata() tri {
 		return no
 	}
 	return f.metadata
+}
+
+// asksMetadata tells whether GET METADATA is the way to ask: where it is known to
+// be there, or is there on such cards.
+func (x *tx) asksMetadata() bool {
+	has := x.hasMetadata()
+	return has == yes || has == unknown && x.row().HasMetadata
 }
 
 // tryMetadata finds out whether there is GET METADATA where that is not known,

@@ -15,7 +15,7 @@ import (
 // emptied ones.
 func (x *tx) object(tag Tag) ([]byte, error) {
 	o := objectOf(tag)
-	b, err := x.send(apdu.Command{INS: insGetData, P1: 0x3F, P2: 0xFF, Data: tlv(0x5C, tagBytes(tag)), Le: apdu.LeMax, Secret: o.holdsKey()})
+	b, err := x.send(apdu.Command{INS: insGetData, P1: 0x3F, P2: 0xFF, Data: tlv(0x5C, tag.Bytes()), Le: apdu.LeMax, Secret: o.holdsKey()})
 	if err != nil {
 		switch s, _ := apdu.StatusOf(err); {
 		case absent(err), x.ours && (s == apdu.ErrIncorrectData || s == apdu.ErrFunctionNotSupported):
@@ -66,7 +66,7 @@ func (x *tx) putObject(tag Tag, value []byte) error {
 		return fmt.Errorf("%w: %d bytes, and an object on a %s holds %d; nothing was written", ErrTooLarge, len(value), row.Model, row.MaxObject)
 	}
 	x.c.content.forgetObject(o)
-	_, err := x.send(apdu.Command{INS: insPutData, P1: 0x3F, P2: 0xFF, Data: append(tlv(0x5C, tagBytes(tag)), tlv(0x53, value)...), Secret: o.holdsKey()})
+	_, err := x.send(apdu.Command{INS: insPutData, P1: 0x3F, P2: 0xFF, Data: append(tlv(0x5C, tag.Bytes()), tlv(0x53, value)...), Secret: o.holdsKey()})
 	if tag == TagCHUID && x.c.owner.source != vendorSerial && (err == nil || !answered(err)) {
 		x.renamed(value, err == nil)
 	}

@@ -40,6 +40,7 @@ type CardRow struct {
 	AttestsAll  bool                    // ATTEST of imported keys too, and of slots without a key
 	OriginFrom0 bool                    // GET METADATA tells a key's origin as 0 and 1, not 1 and 2
 	DigitsOnly  bool                    // PINs are 6 to 8 decimal digits
+	MayBeMore   bool                    // PINs are digits by the standard, and nothing tells whether the card takes others
 	Tries630X   bool                    // VERIFY tells the tries as 630x
 	NoRSAMake   bool                    // makes RSA keys that can be factored
 
@@ -186,15 +187,15 @@ var cardTable = []CardRow{
 	},
 	{
 		Name: "OpenFIPS201", Manufacturer: "", Model: "OpenFIPS201", label: "OpenFIPS201",
-		HasDiscovery: true, ManagementKey: TripleDES, AESManagement: true,
+		HasDiscovery: true, MayBeMore: true, ManagementKey: TripleDES, AESManagement: true,
 		Defaults: "the issuer's: random PIN and PUK, no management key, no keys, no objects",
 		Quirk:    "slots, their algorithms and objects exist as the personaliser made them; an object that was made and not filled may be answered with 9000 alone; the global PIN may be the only one; the management key may have one form of authentication only",
 		Source:   "makinako/OpenFIPS201, PIV.java and Config.java (1.10)",
 	},
 	{
 		Name: "PIV card", Manufacturer: "", Model: "PIV card",
-		HasDiscovery: true, ManagementKey: TripleDES, AESManagement: true,
-		Defaults: "the issuer's", Quirk: "every other card: nothing beyond the standard is assumed",
+		HasDiscovery: true, MayBeMore: true, ManagementKey: TripleDES, AESManagement: true,
+		Defaults: "the issuer's", Quirk: "every other card: nothing beyond the standard is assumed; a PIN of other than digits is sent only when that is insisted on",
 		Source: "NIST SP 800-73-4 and -5, SP 800-78-5",
 	},
 }

@@ -11,15 +11,6 @@ import (
 // tlv builds one data object.
 func tlv(tag Tag, values ...[]byte) []byte { return apdu.EncodeTLV(tag, values...) }
 
-// tagBytes are a tag's bytes, as a tag list (5C) has them.
-func tagBytes(tag Tag) []byte {
-	b := []byte{byte(tag >> 24), byte(tag >> 16), byte(tag >> 8), byte(tag)}
-	for len(b) > 1 && b[0] == 0 {
-		b = b[1:]
-	}
-	return b
-}
-
 // elements are the data objects of a card's answer, in order.
 type elements []apdu.TLV
 

@@ -46,7 +46,7 @@ func attempt[T any](x *tx, n need, f func(*tx) (T, error)) (T, error) {
 
 func once[T any](x *tx, n need, f func(*tx) (T, error)) (T, error) {
 	var zero T
-	if !n.lazy && (!x.c.state.selected || n.spends) {
+	if !n.lazy && !x.c.state.selected {
 		if err := x.prove(); err != nil {
 			return zero, err
 		}
@@ -93,15 +93,10 @@ func (x *tx) prove() error {
 // send sends one command to the applet. What answers with data where there is
 // none to answer with is not the applet.
 func (x *tx) send(cmd apdu.Command) ([]byte, error) {
-	b, err := x.sendRaw(cmd)
+	b, err := x.c.channel.Send(x.t, cmd)
 	if err == nil && cmd.Le == 0 && len(b) > 0 {
 		return nil, malformed("%d bytes as the answer to %s, which has none", len(b), apdu.Name(cmd.INS))
 	}
-	return b, err
-}
-
-func (x *tx) sendRaw(cmd apdu.Command) ([]byte, error) {
-	b, err := x.c.channel.Send(x.t, cmd)
 	if err == nil {
 		return b, nil
 	}
@@ -114,8 +109,13 @@ func (x *tx) sendRaw(cmd apdu.Command) ([]byte, error) {
 // broken takes note that the wire broke.
 func (x *tx) broken(err error) {
 	x.lost = err
-	x.c.state = state{}
 	clear(x.c.tries)
+	x.forgetState()
+}
+
+// forgetState drops what is believed and what is known of selection and logins.
+func (x *tx) forgetState() {
+	x.c.state = state{}
 	x.ours, x.verified, x.admin = false, false, false
 }
 
@@ -144,8 +144,8 @@ var fullAID = []byte{0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00, 0x01,
 // already, and vendors do otherwise.
 func (x *tx) selectApplet() error {
 	open := x.c.state.open
-	x.c.state = state{open: open}
-	x.ours, x.verified, x.admin = false, false, false
+	x.forgetState()
+	x.c.state.open = open
 	b, err := x.send(apdu.Command{INS: insSelect, P1: 0x04, Data: aid, Le: apdu.MaxShortLe})
 	if isStatus(err, apdu.ErrNotFound) { // a card that does not complete it
 		b, err = x.send(apdu.Command{INS: insSelect, P1: 0x04, Data: fullAID, Le: apdu.MaxShortLe})
@@ -162,7 +162,7 @@ func (x *tx) selectApplet() error {
 	if err != nil {
 		return err
 	}
-	x.c.facts.template, x.c.facts.selected = t, true
+	x.c.facts.template = t
 	x.c.channel.MaxCommand = x.row().MaxCommand
 	x.c.state.selected, x.ours = true, true
 	x.c.state.open = open && x.row().HasDiscovery

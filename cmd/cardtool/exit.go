@@ -29,7 +29,7 @@ var exitCodes = []exitCode{
 	{code: 0, name: "ok", meaning: "done"},
 	{code: 130, name: "interrupted", meaning: "interrupted (Ctrl-C, SIGTERM)", is: matches(errInterrupted, tui.ErrInterrupted, context.Canceled)},
 	{code: 2, name: "usage", meaning: "wrong command line: an unknown command, flag, slot or value", is: as[usageError]},
-	{code: 5, name: "blocked", meaning: "a PIN or PUK has no tries left", is: as[*card.Blocked], next: "cardtool pin unblock sets a new PIN with the PUK"},
+	{code: 5, name: "blocked", meaning: "a PIN or PUK has no tries left", is: as[*card.Blocked]},
 	{code: 4, name: "wrong-secret", meaning: "a PIN, PUK, management key or passphrase was wrong or cannot be one", is: isWrongSecret, next: "try again with the right one"},
 	{code: 6, name: "last-try", meaning: "only one try is left, and it was not spent", is: matches(card.ErrLastTry), next: "--spend-last-try spends it; a wrong one then blocks it"},
 	{code: 7, name: "ambiguous", meaning: "there are several cards and none was chosen", is: matches(card.ErrAmbiguous), next: "choose with --reader or --serial"},
@@ -113,6 +113,20 @@ func exitCodeOf(err error) exitCode {
 	panic("the last row matches everything")
 }
 
+const globalUnblock = "only its issuer can unblock it"
+
+// unblock is what helps when a secret is blocked.
+func unblock(b *card.Blocked) string {
+	switch {
+	case b.Global:
+		return globalUnblock
+	case b.Name == card.PUK:
+		return "while the PIN is right, nothing is lost; after that only cardtool reset helps, which destroys all keys"
+	default:
+		return "cardtool pin unblock sets a new PIN with the PUK"
+	}
+}
+
 // An errorReport is what --json prints on standard error instead of a message.
 type errorReport struct {
 	Error   string `json:"error"`   // name of the exit code
@@ -131,6 +145,10 @@ func (a *app) report(cmd interface{ CommandPath() string }, err error) int {
 		return row.code
 	}
 	next := row.next
+	var blocked *card.Blocked
+	if errors.As(err, &blocked) {
+		next = unblock(blocked)
+	}
 	var h hinted
 	if errors.As(err, &h) {
 		next = h.next

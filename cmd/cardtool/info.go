@@ -20,10 +20,11 @@ type pinReport struct {
 	Blocked  bool   `json:"blocked"`  // no tries left
 	Default  bool   `json:"default"`  // still the factory value
 	Verified bool   `json:"verified"` // in the card's present session
+	Global   bool   `json:"global"`   // the card's own rather than the PIV application's: the PUK does not unblock it
 }
 
 func reportPIN(st card.PINState) pinReport {
-	r := pinReport{Name: string(st.Name), Blocked: st.Blocked(), Default: st.Default, Verified: st.Verified}
+	r := pinReport{Name: string(st.Name), Blocked: st.Blocked(), Default: st.Default, Verified: st.Verified, Global: st.Global}
 	if st.Tries >= 0 {
 		r.Tries = &st.Tries
 	}
@@ -51,6 +52,9 @@ func (r pinReport) text() string {
 	}
 	if r.Default {
 		s += ", factory value"
+	}
+	if r.Global {
+		s += ", the card's global one"
 	}
 	return s
 }

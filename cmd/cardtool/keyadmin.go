@@ -220,7 +220,7 @@ the card's own attestation certificate are written in PEM.`,
 				return err
 			}
 			if roots != "" {
-				if a.attestationRoots, err = a.readCertificates(roots); err != nil {
+				if trusted.roots, err = a.readCertificates(roots); err != nil {
 					return err
 				}
 			}
@@ -241,7 +241,10 @@ the card's own attestation certificate are written in PEM.`,
 }
 
 // attestationTrust says how much an attestation has to prove.
-type attestationTrust struct{ anyRoot, unverified bool }
+type attestationTrust struct {
+	roots               []*x509.Certificate // beside the maker's
+	anyRoot, unverified bool
+}
 
 func (a *app) attest(ctx context.Context, c *pivCard, slot piv.Slot, out *output, trust attestationTrust) error {
 	var attestation, device []byte
@@ -263,16 +266,15 @@ func (a *app) attest(ctx context.Context, c *pivCard, slot piv.Slot, out *output
 		r.Chain = append(r.Chain, string(keyfile.CertificatePEM(device)))
 	}
 	if !trust.unverified {
-		verifier := c.Card
+		roots := trust.roots
 		if trust.anyRoot {
 			root, err := x509.ParseCertificate(device)
 			if err != nil {
 				return fmt.Errorf("attestation certificate of the card: %w", err)
 			}
-			verifier = piv.Open(c.conn, piv.WithAttestationRoots(root))
-			defer verifier.Close()
+			roots = append(roots, root)
 		}
-		at, err := verifier.VerifyAttestation(attestation, device)
+		at, err := piv.VerifyAttestation(attestation, device, roots...)
 		if err != nil {
 			return hinted{signatureError{fmt.Errorf("attestation of slot %s: %w", slot.Ref, err)}, "--roots names other roots, --any-root takes the card's own"}
 		}

@@ -112,6 +112,11 @@ func (a *app) readPrivate(ctx context.Context, name string) (*keyfile.Private, e
 		return nil, err
 	}
 	defer clear(data)
+	return a.privateIn(ctx, name, data)
+}
+
+// privateIn reads what is in that file.
+func (a *app) privateIn(ctx context.Context, name string, data []byte) (*keyfile.Private, error) {
 	var asked []byte
 	defer func() { clear(asked) }()
 	key, err := keyfile.ReadPrivate(data, func() ([]byte, error) {

@@ -12,8 +12,9 @@ import (
 )
 
 func (a *app) pinCommand() *cobra.Command {
-	return group("pin", "Show, change and unblock the PIN",
+	return group("pin", "Show, verify, change and unblock the PIN",
 		a.pinStatusCommand(),
+		a.pinVerifyCommand(),
 		a.changeCommand("change", "Change the PIN", card.PIN, pinSecret, newPIN),
 		a.pinUnblockCommand(),
 		a.pinRetriesCommand(),
@@ -60,6 +61,31 @@ func (a *app) pinStatusCommand() *cobra.Command {
 			})
 		},
 	}
+}
+
+func (a *app) pinVerifyCommand() *cobra.Command {
+	var spendLast bool
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Find out whether a PIN is right",
+		Long: `Send the PIN to the card and say whether it is right. The right one gives all its
+tries back; a wrong one costs a try. Nothing stays open: other commands want the
+PIN for themselves.`,
+		Example: "  cardtool pin verify",
+		Args:    args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withCard(cmd.Context(), func(c *pivCard) error {
+				if err := c.loginPIN(cmd.Context(), spendLast); err != nil {
+					return err
+				}
+				a.message("the PIN is right")
+				return c.Logout(cmd.Context())
+			})
+		},
+	}
+	a.takes(cmd, pinSecret)
+	spendLastFlag(cmd, &spendLast)
+	return cmd
 }
 
 // changeCommand changes the PIN or the PUK.

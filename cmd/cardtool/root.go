@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -31,8 +30,7 @@ type app struct {
 	closers     []func()
 	started     bool
 
-	attestationRoots []*x509.Certificate        // of key attest
-	status           atomic.Pointer[tui.Status] // what shows while the card works
+	status atomic.Pointer[tui.Status] // what shows while the card works
 }
 
 // globalFlags are taken by every command.
@@ -43,6 +41,7 @@ type globalFlags struct {
 	trace  string
 	quiet  bool
 	yes    bool // of destructive commands only
+	anyPIN bool // of commands that take a PIN only
 	force  bool // of commands that write files only
 }
 

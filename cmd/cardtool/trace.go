@@ -3,14 +3,13 @@ package main
 import (
 	"fmt"
 	"os"
-	"sync"
 
 	"cardbridge/apdu"
 	"cardbridge/card/piv"
 )
 
 // openTrace makes the decorator behind --trace. One trace follows one reader.
-func (a *app) openTrace() (func(string, apdu.Transmitter) apdu.Transmitter, error) {
+func (a *app) openTrace() (func(reader string) apdu.Decorator, error) {
 	w := a.stderr
 	if a.global.trace != "-" {
 		f, err := os.OpenFile(a.global.trace, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
@@ -20,18 +19,9 @@ func (a *app) openTrace() (func(string, apdu.Transmitter) apdu.Transmitter, erro
 		a.atEnd(func() { f.Close() })
 		w = f
 	}
-	var mu sync.Mutex
-	traces := map[string]*apdu.Trace{}
-	return func(reader string, t apdu.Transmitter) apdu.Transmitter {
-		mu.Lock()
-		defer mu.Unlock()
-		tr := traces[reader]
-		if tr == nil {
-			fmt.Fprintf(w, "# %s\n", reader)
-			tr = apdu.NewTrace(w, describe)
-			traces[reader] = tr
-		}
-		return apdu.Decorate(t, tr)
+	return func(reader string) apdu.Decorator {
+		fmt.Fprintf(w, "# %s\n", reader)
+		return apdu.NewTrace(w, describe)
 	}, nil
 }
 

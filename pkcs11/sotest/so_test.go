@@ -6,6 +6,7 @@
 package sotest
 
 import (
+	"debug/elf"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -122,6 +123,25 @@ func TestFork(t *testing.T) {
 	}
 }
 
+// The module reaches PC/SC through its own functions (so/pcsc.c): one that it took
+// from libpcsclite itself would speak of the handles of another copy in a child.
+func TestPCSCFunctions(t *testing.T) {
+	file, err := elf.Open(hwtest.Module(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	symbols, err := file.ImportedSymbols()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range symbols {
+		if strings.HasPrefix(s.Name, "SCard") {
+			t.Errorf("pcsc.c has no %s", s.Name)
+		}
+	}
+}
+
 // A copy that replaced the file does not matter to a child: it gets the code
 // that its parent has.
 func TestForkAfterUpgrade(t *testing.T) {
@@ -145,7 +165,7 @@ func TestForkAfterUpgrade(t *testing.T) {
 func TestHosts(t *testing.T) {
 	newCard(t)
 	program := build(t, "hosts")
-	for _, how := range []string{"closed-stdio", "no-home", "again", "uninitialised", "nulls", "interfaces", "threads-init"} {
+	for _, how := range []string{"closed-stdio", "no-home", "again", "uninitialised", "nulls", "interfaces", "threads-init", "signals"} {
 		t.Run(how, func(t *testing.T) {
 			if out := run(t, program, hwtest.Module(t), pin, how); how != "closed-stdio" && out != "ok\n" {
 				t.Error(out)

@@ -181,16 +181,16 @@ func versionLess(a, b string) bool {
 	return order[a] < order[b]
 }
 
-// writeShell writes the functions that the outside sees: the fork check and the
-// call.
+// writeShell writes the functions that the outside sees: the fork check, the
+// host's signals, and the call.
 func writeShell(b *bytes.Buffer, all []function) {
-	b.WriteString(header + "#include \"cryptoki.h\"\n#include \"fork.h\"\n#include \"_cgo_export.h\"\n")
+	b.WriteString(header + "#include \"cryptoki.h\"\n#include \"fork.h\"\n#include \"signals.h\"\n#include \"_cgo_export.h\"\n")
 	for _, f := range all {
 		if inC[f.name] || f.name == "C_Initialize" {
 			continue
 		}
 		args := join(f.cParams(), func(p [2]string) string { return p[1] })
-		fmt.Fprintf(b, "\nCK_RV %s(%s)\n{\n\tif (cb_process != CB_OWN)\n\t\treturn cb_copy ? cb_copy->%s(%s) : CKR_CRYPTOKI_NOT_INITIALIZED;\n\treturn go_%s(%s);\n}\n",
+		fmt.Fprintf(b, "\nCK_RV %s(%s)\n{\n\tif (cb_process != CB_OWN)\n\t\treturn cb_copy ? cb_copy->%s(%s) : CKR_CRYPTOKI_NOT_INITIALIZED;\n\tcb_enter();\n\treturn go_%s(%s);\n}\n",
 			f.name, prototype(f.cParams()), f.name, args, f.name, args)
 	}
 }
