@@ -85,7 +85,7 @@ func startDaemon(dir string, readers int) (*daemon, error) {
 		d.err = cmd.Wait()
 		close(d.done)
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	err = until(ctx, func() bool {
 		if _, err := os.Stat(pcscdSocket); err != nil {
@@ -117,7 +117,7 @@ func (d *daemon) stop() {
 	_ = d.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-d.done:
-	case <-time.After(5 * time.Second):
+	case <-time.After(Patience):
 	}
 	d.kill()
 }

@@ -186,6 +186,7 @@ func (t *token) verify(ctx context.Context, pin *secret.Secret) error {
 func (t *token) Logout(user session.UserType) error {
 	defer t.pinUsed(false)
 	if ck.UserType(user) == ck.CKU_SO {
+		t.forget(func(k objectKey, _ *object) bool { return k.admin })
 		return t.card.LogoutAdmin(t.ctx)
 	}
 	return t.card.Logout(t.ctx)
@@ -320,7 +321,7 @@ func (t *token) readKeys(ctx context.Context, missing []KeySlot) error {
 		switch {
 		case err == nil:
 			t.learnKey(s.Ref, &info)
-		case errors.Is(err, card.ErrNotFound):
+		case errors.Is(err, card.ErrNotFound), errors.Is(err, card.ErrWithheld):
 			t.learnKey(s.Ref, nil)
 		default:
 			return err
@@ -335,8 +336,9 @@ func (t *token) readCertificates(ctx context.Context, missing []KeySlot) error {
 		switch {
 		case errors.Is(err, card.ErrNotFound):
 			der = nil
-		case errors.Is(err, card.ErrInvalidAnswer):
-			// One damaged certificate must not hide all other objects.
+		case errors.Is(err, card.ErrInvalidAnswer), errors.Is(err, card.ErrWithheld):
+			// One damaged certificate must not hide all other objects, nor those that
+			// a card gives over its contacts only.
 			t.lib.logf("slot %d: certificate %s: %v", t.slot, s.Ref, err)
 			der = nil
 		case err != nil:

@@ -239,6 +239,9 @@ func (x *tx) authenticateMutually(k adminKeyInfo, block cipher.Block) error {
 	if err != nil {
 		if x.ours {
 			err = refusedForm(err, errOtherForm)
+			if isStatus(err, apdu.ErrSecurityStatus) { // OpenFIPS201, of a form that the key is not for
+				err = fmt.Errorf("%w: %w", errOtherForm, err)
+			}
 		}
 		return err
 	}

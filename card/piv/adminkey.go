@@ -136,7 +136,7 @@ func (x *tx) readNotes(believe bool) (*AdminData, error) {
 		if notes, err = decodeAdminData(v); err != nil {
 			return nil, err
 		}
-	case believe && (errors.Is(err, card.ErrNotFound) || unsupported(err) || isStatus(err, apdu.ErrIncorrectData)):
+	case believe && (errors.Is(err, card.ErrNotFound) || unsupported(err) || isStatus(err, apdu.ErrIncorrectData) || withheld(err)):
 		if !x.ours {
 			return nil, nil
 		}

@@ -41,13 +41,16 @@ func (x *tx) attest(s Slot) ([]byte, error) {
 		return nil, fmt.Errorf("%w: slot %s has no key: %w", card.ErrNotFound, s.Ref, err)
 	case status == apdu.ErrIncorrectData, status == apdu.ErrConditionsNotSatisfied:
 		return nil, fmt.Errorf("%w: key %s was not made on the card, or is not there: %w", card.ErrUnsupported, s.Ref, err)
-	case unsupported(err), status == apdu.ErrExecution: // the latter: F9 has no key of Yubico's any more
+	case unsupported(err), !x.row().HasAttest && answered(err), status == apdu.ErrExecution: // the latter: F9 has no key of Yubico's any more
 		return nil, fmt.Errorf("%w: attestation: %w", card.ErrUnsupported, err)
 	default:
 		return nil, err
 	}
 	if _, err := only(b, 0x30); err != nil {
 		return nil, fmt.Errorf("attestation: %w", err)
+	}
+	if _, err := certificateKey(b); err != nil && x.row().AttestsAll {
+		return nil, fmt.Errorf("%w: slot %s has no key: the attestation has none", card.ErrNotFound, s.Ref)
 	}
 	return bytes.Clone(b), nil
 }
@@ -88,7 +91,9 @@ func (x *tx) keyByAttestation(s Slot) (card.KeyInfo, error) {
 	if k.Public, k.Algorithm, err = publicOfCertificate(der); err != nil {
 		return card.KeyInfo{}, fmt.Errorf("attestation of key %s: %w", s.Ref, err)
 	}
-	k.Origin = card.OriginGenerated
+	if k.Origin = card.OriginGenerated; x.row().AttestsAll {
+		k.Origin = card.OriginUnknown
+	}
 	if cert, err := x509.ParseCertificate(der); err == nil {
 		var a Attestation
 		if a.readExtensions(cert) == nil && a.PINPolicy != card.PINUnknown {

@@ -44,6 +44,10 @@ type state struct {
 	selected bool // PIV is the selected applet
 	verified bool // and the PIN is verified
 	admin    bool // and the management key authenticated
+	// open: the card took the PIN, and was not told since to forget that. It may
+	// remember where verified says no: SELECT keeps it on cards that follow the
+	// standard.
+	open bool
 }
 
 // Open returns the PIV applet behind conn. It sends nothing.

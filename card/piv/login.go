@@ -66,10 +66,10 @@ func (c *Card) keeps(ctx context.Context, pin *secret.Secret) bool {
 func (c *Card) Logout(ctx context.Context) error {
 	_, err := run(ctx, c, need{what: "log out", again: true, lazy: true}, func(x *tx) (struct{}, error) {
 		c.pin.drop()
-		if !c.state.verified {
+		if !c.state.open {
 			return struct{}{}, nil
 		}
-		c.state.verified, x.verified = false, false
+		c.state.verified, x.verified, c.state.open = false, false, false
 		if x.row().HasDiscovery {
 			ref, err := x.pinReference()
 			if err != nil {

@@ -59,12 +59,13 @@ func (x *tx) pinState() (card.PINState, error) {
 		s.Tries = tries
 	case status == apdu.ErrAuthMethodBlocked:
 		s.Tries = 0
-	case unsupported(err), absent(err), status == apdu.ErrIncorrectData:
-		// The card does not tell.
+	case unsupported(err), absent(err), status == apdu.ErrIncorrectData, withheld(err):
+		// The card does not tell; the last, over its contactless interface.
 	default:
 		return card.PINState{}, err
 	}
 	x.c.state.verified, x.verified = s.Verified, s.Verified
+	x.c.state.open = x.c.state.open || s.Verified
 	if s.Tries >= 0 {
 		x.c.knowTries(card.PIN, s.Tries)
 	}
@@ -170,7 +171,8 @@ func (x *tx) discovery() (*Discovery, error) {
 
 // pinReference is the key reference of the PIN that users know: the card's
 // global one where the Discovery object calls it the primary (SP 800-73-4 part
-// 1 section 3.3.2).
+// 1 section 3.3.2), or the only one, which the standard does not have and
+// OpenFIPS201 can be made to.
 func (x *tx) pinReference() (byte, error) {
 	if x.row().anyYubico() && x.hasMetadata() == no && !tooOldForMetadata(x.c.conn) {
 		// An old one, or a card of the standard that answers SELECT as shortly.
@@ -193,7 +195,8 @@ func (x *tx) pinReference() (byte, error) {
 // globalPIN tells whether the Discovery object, as far as it was read, makes the
 // card's global PIN the one that users know.
 func (f *facts) globalPIN() bool {
-	return f.discovery != nil && f.discovery.GlobalPIN && f.discovery.GlobalPrimary
+	d := f.discovery
+	return d != nil && d.GlobalPIN && (d.GlobalPrimary || !d.ApplicationPIN)
 }
 
 // blocked is the error of a secret without tries.
@@ -317,6 +320,8 @@ func (x *tx) judge(name card.SecretName, status apdu.Status, err error) error {
 		return &card.WrongPIN{Name: name, Tries: -1, Err: err}
 	case status == apdu.ErrIncorrectData:
 		return fmt.Errorf("%w: the card takes no such %s: %w", errNotThisFormat, name, err)
+	case withheld(err): // not compared: over a contactless interface, mostly
+		return fmt.Errorf("%w: %w", card.ErrWithheld, err)
 	default:
 		return err
 	}
@@ -354,7 +359,7 @@ func (x *tx) verify(pin *secret.Secret, spendLastTry bool) error {
 		if err != nil {
 			return err
 		}
-		x.c.state.verified, x.verified = true, true
+		x.c.state.verified, x.verified, x.c.state.open = true, true, true
 		return nil
 	})
 }

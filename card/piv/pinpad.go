@@ -93,7 +93,7 @@ func (x *tx) padAnswer(resp []byte) error {
 	switch status {
 	case apdu.OK:
 		x.c.refused.forget(card.PIN)
-		x.c.state.verified, x.verified = true, true
+		x.c.state.verified, x.verified, x.c.state.open = true, true, true
 		return nil
 	case apdu.ErrEntryTimeout, apdu.ErrEntryCancelled:
 		return fmt.Errorf("%w: %w", card.ErrNotEntered, status)

@@ -40,7 +40,7 @@ var exitCodes = []exitCode{
 	{code: 11, name: "exists", meaning: "an output file exists already", is: matches(fs.ErrExist), next: "--force replaces it"},
 	{code: 3, name: "no-card", meaning: "no PC/SC service, no reader, no card in it, a card without the applet, one that is gone or that another program keeps", is: matches(errNoCard, reader.ErrService, reader.ErrBusy, card.ErrNoApplet, apdu.ErrRemoved, apdu.ErrNoAnswer, apdu.ErrReset)},
 	{code: 8, name: "not-found", meaning: "the key, certificate or object is not on the card", is: matches(card.ErrNotFound)},
-	{code: 9, name: "unsupported", meaning: "the card, or the key, cannot do this", is: matches(card.ErrUnsupported, card.ErrWrongKey)},
+	{code: 9, name: "unsupported", meaning: "the card, or the key, cannot do this", is: matches(card.ErrUnsupported, card.ErrWrongKey, card.ErrWithheld)},
 	{code: 1, name: "failed", meaning: "anything else", is: func(error) bool { return true }},
 }
 

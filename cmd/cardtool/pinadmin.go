@@ -84,6 +84,9 @@ PIN and PUK to their factory values with it: change them afterwards.`,
 				n[i] = int(v)
 			}
 			return a.withCard(ctx, func(c *pivCard) error {
+				if err := c.CanSetRetries(ctx); err != nil {
+					return err // before anything is asked for
+				}
 				if err := a.confirm(ctx, "PIN and PUK go back to their factory values, 123456 and 12345678."); err != nil {
 					return err
 				}
