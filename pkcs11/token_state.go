@@ -64,12 +64,13 @@ func newToken(l *Library, slot session.SlotID, t Token) *token {
 	return k
 }
 
-// end forgets a token that was removed. It does not wait for the card: an
-// operation that is under way ends by itself, and then its secrets go.
-func (t *token) end() {
+// end forgets a token, which is gone or that the library lets go. It does not
+// wait for the card: an operation that is under way ends by itself, and then its
+// secrets go.
+func (t *token) end(gone bool) {
 	t.cancel()
 	t.lib.gone.Go(func() {
-		if err := t.card.Close(); err != nil {
+		if err := t.card.Close(gone); err != nil {
 			t.lib.logf("slot %d: %v", t.slot, err)
 		}
 	})

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"cardbridge/apdu"
 	"cardbridge/card"
 	"cardbridge/card/piv"
 	"cardbridge/card/softcard"
@@ -291,6 +293,37 @@ func TestUserBesideSO(t *testing.T) {
 	must(t, "the SO makes a key", err)
 }
 
+// C_Finalize leaves no card open to the next program, though it waits for none.
+func TestFinalizeClosesTheCard(t *testing.T) {
+	_, h := newModule(t, softcard.DefaultPersonality, pkcs11.Config{})
+	protect(t, h, factory)
+	states, err := h.Readers(context.Background())
+	must(t, "Readers", err)
+	conn, err := h.Connect(states[0].Reader)
+	must(t, "Connect", err)
+	defer conn.Close() //nolint:errcheck // the test is over
+	for _, user := range []ck.UserType{ck.CKU_USER, ck.CKU_SO} {
+		l := pkcs11.New(NewSource(h), pkcs11.Config{})
+		m := l.Module()
+		must(t, "C_Login", m.Login(open(t, m), user, []byte(userPIN)))
+		must(t, "C_Finalize", m.Close())
+		l.Close()
+		must(t, "Transact", conn.Transact(context.Background(), func(tx apdu.Transaction) error {
+			const selectPIV = "\x00\xA4\x04\x00\x09\xA0\x00\x00\x03\x08\x00\x00\x10\x00\x00"
+			for _, command := range []string{"\x00\x20\x00\x80", selectPIV, "\x00\x20\x00\x80"} {
+				answer, err := tx.Transmit([]byte(command))
+				if err != nil {
+					return err
+				}
+				if command != selectPIV && bytes.HasSuffix(answer, []byte{0x90, 0}) {
+					t.Errorf("user %d: the PIN is still verified", user)
+				}
+			}
+			return nil
+		}))
+	}
+}
+
 // cardIn is the card in the first reader, past the module.
 func cardIn(t *testing.T, h *host.Host) pkcs11.AdminToken {
 	t.Helper()
@@ -298,8 +331,8 @@ func cardIn(t *testing.T, h *host.Host) pkcs11.AdminToken {
 	must(t, "Readers", err)
 	conn, err := h.Connect(states[0].Reader)
 	must(t, "Connect", err)
-	tok := NewPIV(conn, conn.Close)
-	t.Cleanup(func() { _ = tok.Close() })
+	tok := NewPIV(conn, func(bool) error { return conn.Close() })
+	t.Cleanup(func() { _ = tok.Close(true) })
 	return tok
 }
 
