@@ -37,11 +37,9 @@ func (s source) Watch(ctx context.Context, deliver func(pkcs11.SlotEvent), ready
 		for _, a := range applets {
 			event := pkcs11.SlotEvent{Slot: pkcs11.Slot{Reader: e.Reader, Applet: a.applet}}
 			if e.Kind == reader.CardInserted {
-				conn, err := s.host.Connect(e.Reader)
-				if err != nil {
-					continue
+				if conn, err := s.host.Connect(e.Reader); err == nil { // or the slot has no token
+					event.Token = a.open(conn, func(reset bool) error { return leave(conn, reset) })
 				}
-				event.Token = a.open(conn, func(reset bool) error { return leave(conn, reset) })
 			}
 			deliver(event)
 		}
