@@ -279,6 +279,24 @@ func TestSOWithPIN(t *testing.T) {
 	}
 }
 
+// A key in 9E is no private object, so that the SO who made it finds it, under the
+// handle that making it gave (S24).
+func TestOneHandleForTheSO(t *testing.T) {
+	m, _ := newModule(t, softcard.DefaultPersonality, pkcs11.Config{})
+	s := open(t, m)
+	must(t, "C_Login of the SO", m.Login(s, ck.CKU_SO, []byte(factory)))
+	_, made, err := m.GenerateKeyPair(s, &pkcs11.Mechanism{Type: ck.CKM_EC_KEY_PAIR_GEN},
+		pkcs11.Template{{Type: ck.CKA_TOKEN, Value: []byte{1}}, {Type: ck.CKA_EC_PARAMS, Value: p256}},
+		pkcs11.Template{{Type: ck.CKA_TOKEN, Value: []byte{1}}, {Type: ck.CKA_ID, Value: []byte{4}}})
+	must(t, "C_GenerateKeyPair", err)
+	must(t, "search", m.FindObjectsInit(s, pkcs11.Template{{Type: ck.CKA_CLASS, Value: number(uint(ck.CKO_PRIVATE_KEY))}}))
+	found, err := m.FindObjects(s, 2)
+	must(t, "search", err)
+	if len(found) != 1 || found[0] != made {
+		t.Errorf("made as %d, found as %v", made, found)
+	}
+}
+
 // A user who logs out does not log out the SO of another application.
 func TestUserBesideSO(t *testing.T) {
 	_, h := newModule(t, softcard.DefaultPersonality, pkcs11.Config{})
