@@ -468,3 +468,31 @@ func TestSearchByValue(t *testing.T) {
 	}
 	only(t, m, s, Template{{ck.CKA_CLASS, encodeULong(uint(ck.CKO_DATA))}, {ck.CKA_VALUE, []byte("seen")}})
 }
+
+// While one thread waits for the card's answer, a search that needs nothing of
+// the card does not wait with it.
+func TestSearchBesideSlowCard(t *testing.T) {
+	f := filled(t)
+	m := newModule(t, f, Config{})
+	s := open(t, m, 0)
+	key := keyTemplate(ck.CKO_PUBLIC_KEY, 1)
+	only(t, m, s, key)
+	asked, release := make(chan struct{}), make(chan struct{})
+	f.answered = func() { close(asked); <-release }
+	told := make(chan error, 1)
+	go func() {
+		_, err := m.GetTokenInfo(0)
+		told <- err
+	}()
+	<-asked
+	found := make(chan error, 1)
+	go func() { found <- find1(m, s, key) }()
+	select {
+	case err := <-found:
+		must(t, "search", err)
+	case <-time.After(20 * time.Second):
+		t.Error("the search waits for the card")
+	}
+	close(release)
+	must(t, "C_GetTokenInfo", <-told)
+}
