@@ -442,8 +442,7 @@ func TestLogoutAfterSelect(t *testing.T) {
 	conn := newSoft(t, "nist")
 	c := bare(t, conn)
 	ok(t, c.Login(ctx, sec(factoryPIN), LoginOptions{}))
-	_, err := c.Keys(ctx) // tries GET METADATA, and selects anew to be sure of the answer
-	ok(t, err)
+	ok(t, c.Probe(ctx))
 	conn.log = nil
 	ok(t, c.Logout(ctx))
 	if len(conn.log) != 1 || !bytes.Equal(conn.log[0], []byte{0, insVerify, 0xFF, refPIN}) {
@@ -459,6 +458,29 @@ func TestLogoutAfterSelect(t *testing.T) {
 	ok(t, c.Logout(ctx))
 	if s, err := c.PINState(ctx, card.PIN); err != nil || s.Verified {
 		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// TestNotThereAfterLogin: to be sure that an object is not there takes no second
+// VERIFY on a card with a Discovery object.
+func TestNotThereAfterLogin(t *testing.T) {
+	conn := newSoft(t, "nist")
+	c := bare(t, conn)
+	ok(t, c.Login(ctx, sec(factoryPIN), LoginOptions{}))
+	conn.log = nil
+	if _, err := c.ReadObject(ctx, TagPrinted); !errors.Is(err, card.ErrNotFound) {
+		t.Error(err)
+	}
+	if got := conn.sent(); got != "CB CB CB " {
+		t.Errorf("sent %s", got)
+	}
+	// Another application is selected: then it takes all of it.
+	conn.selectOther()
+	if _, err := c.ReadObject(ctx, TagPrinted); !errors.Is(err, card.ErrNotFound) {
+		t.Error(err)
+	}
+	if tries, _ := conn.soft.Tries(); tries != 3 {
+		t.Errorf("%d tries left", tries)
 	}
 }
 

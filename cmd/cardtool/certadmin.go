@@ -39,14 +39,18 @@ func (a *app) certShowCommand() *cobra.Command {
 				slots = []piv.Slot{slot}
 			}
 			return a.withCard(ctx, func(c *pivCard) error {
-				report := certsReport{Certificates: []certReport{}}
+				report, withheld := certsReport{Certificates: []certReport{}}, 0
 				err := c.Together(ctx, func(ctx context.Context) error {
 					for _, slot := range slots {
 						cert, err := c.x509Cert(ctx, slot)
-						if errors.Is(err, card.ErrNotFound) && len(argv) == 0 {
+						switch all := len(argv) == 0; {
+						case err == nil:
+						case all && errors.Is(err, card.ErrNotFound):
 							continue
-						}
-						if err != nil {
+						case all && errors.Is(err, card.ErrWithheld):
+							withheld++
+							continue
+						default:
 							return err
 						}
 						report.Certificates = append(report.Certificates, reportCert(slot.Ref, cert))
@@ -55,6 +59,9 @@ func (a *app) certShowCommand() *cobra.Command {
 				})
 				if err != nil {
 					return err
+				}
+				if withheld > 0 {
+					a.warn("the card withholds the certificates of %d slots from this reader, whether they are there or not; many cards give them over their contacts only", withheld)
 				}
 				if len(report.Certificates) == 0 {
 					a.message("no certificates are on the card in %s", c.conn.Reader())
