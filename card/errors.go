@@ -22,7 +22,7 @@ var (
 	ErrNotEntered        = errors.New("no PIN was typed on the reader")
 	ErrRefusedBefore     = errors.New("the card refused this PIN before; not sent again")
 	ErrLastTry           = errors.New("only one try is left; not spent")
-	ErrWrongSecretFormat = errors.New("cannot be a PIN of this card; not sent")
+	ErrWrongSecretFormat = errors.New("cannot be right for this card; not sent")
 )
 
 // A WrongPIN says that the card refused a PIN, and how many tries are left.

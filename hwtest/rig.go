@@ -256,7 +256,7 @@ func (r *Rig) Insert(i int) {
 // await waits until PC/SC sees the i-th card present, or not.
 func (r *Rig) await(i int, present bool) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(r.ctx, Patience)
 	defer cancel()
 	if err := awaitCard(ctx, r.Reader(i), present); err != nil {
 		r.t.Fatalf("reader %s, card present %v: %v", r.Reader(i), present, err)

@@ -3,7 +3,6 @@ package pkcs11
 import (
 	"bytes"
 	"maps"
-	"slices"
 	"sync"
 
 	"cardbridge/pkcs11/ck"
@@ -132,14 +131,10 @@ func (o *object) size() uint {
 func (o *object) changed(t Template, copied bool) (attributes, error) {
 	attrs := maps.Clone(o.attrs)
 	for i, a := range t {
-		row := rowFor(a.Type, maskOf(o.class), o.keyMask())
+		row, err := t.row(i, maskOf(o.class), o.keyMask())
 		switch {
-		case row == nil:
-			return nil, ck.CKR_ATTRIBUTE_TYPE_INVALID
-		case slices.ContainsFunc(t[:i], func(b Attribute) bool { return b.Type == a.Type && !bytes.Equal(a.Value, b.Value) }):
-			return nil, ck.CKR_TEMPLATE_INCONSISTENT
-		case !row.wellFormed(a.Value):
-			return nil, ck.CKR_ATTRIBUTE_VALUE_INVALID
+		case err != nil:
+			return nil, err
 		case row.rules&change == 0 && !(copied && row.rules&copying != 0):
 			return nil, ck.CKR_ATTRIBUTE_READ_ONLY
 		case row.rules&onlyTrue != 0 && attrs.bool(a.Type) && !bytes.Equal(a.Value, yes),

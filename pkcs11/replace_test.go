@@ -119,12 +119,16 @@ func TestWrittenOver(t *testing.T) {
 // its handles; its public half can then be destroyed as well.
 func TestDestroyedBySO(t *testing.T) {
 	d := newDesk(t)
+	scalar, err := d.key.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
 	priv := d.stored(t, Template{
 		{ck.CKA_CLASS, encodeULong(uint(ck.CKO_PRIVATE_KEY))},
 		{ck.CKA_KEY_TYPE, encodeULong(uint(ck.CKK_EC))},
 		{ck.CKA_ID, []byte{1}},
 		{ck.CKA_EC_PARAMS, curves[0].params()},
-		{ck.CKA_VALUE, d.key.D.FillBytes(make([]byte, 32))},
+		{ck.CKA_VALUE, scalar},
 	})
 	d.is(t, "the private key that was imported over", d.priv, ck.CKR_OBJECT_HANDLE_INVALID)
 	user, public := d.found(t, ck.CKO_PRIVATE_KEY), d.found(t, ck.CKO_PUBLIC_KEY)
@@ -132,4 +136,22 @@ func TestDestroyedBySO(t *testing.T) {
 	d.is(t, "the private key", user, ck.CKR_OBJECT_HANDLE_INVALID)
 	must(t, "C_DestroyObject of the public half", d.user.DestroyObject(d.us, public))
 	d.is(t, "the public key", public, ck.CKR_OBJECT_HANDLE_INVALID)
+}
+
+// What the SO sees of a private object who made it, nobody sees who comes after.
+func TestAdminViewEndsWithLogout(t *testing.T) {
+	d := newDesk(t)
+	_, priv, err := d.so.GenerateKeyPair(d.sos, &Mechanism{Type: ck.CKM_EC_KEY_PAIR_GEN},
+		Template{{ck.CKA_TOKEN, yes}, {ck.CKA_EC_PARAMS, curves[0].params()}}, Template{{ck.CKA_TOKEN, yes}, {ck.CKA_ID, []byte{1}}})
+	must(t, "C_GenerateKeyPair", err)
+	data := d.stored(t, Template{{ck.CKA_CLASS, encodeULong(uint(ck.CKO_DATA))}, {ck.CKA_LABEL, []byte("Closed")}, {ck.CKA_VALUE, []byte("after")}})
+	for _, h := range []session.ObjectHandle{priv, data} {
+		_, err := d.so.GetObjectSize(d.sos, h)
+		must(t, "C_GetObjectSize", err)
+	}
+	must(t, "C_Logout", d.so.Logout(d.sos))
+	for _, h := range []session.ObjectHandle{priv, data} {
+		_, err := d.so.GetObjectSize(d.sos, h)
+		want(t, "after the logout", err, ck.CKR_OBJECT_HANDLE_INVALID)
+	}
 }

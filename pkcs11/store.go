@@ -144,11 +144,11 @@ func (w *writer) stored(s KeySlot, info card.KeyInfo) *object {
 		return k.ref == s.Ref && (k.class == ck.CKO_PRIVATE_KEY || k.class == ck.CKO_PUBLIC_KEY)
 	})
 	w.learnKey(s.Ref, &info)
-	if w.state == session.CKS_RW_SO_FUNCTIONS {
-		return w.adminView(s, &info)
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.state == session.CKS_RW_SO_FUNCTIONS {
+		return w.adminView(objectKey{class: ck.CKO_PRIVATE_KEY, ref: s.Ref}, func() *object { return w.newPrivateObject(s, &info) })
+	}
 	return w.privateObject(s, &info)
 }
 
@@ -188,6 +188,9 @@ func (w *writer) storeData(template Template, _ ck.KeyType, _ origin) (*object, 
 		w.forget(func(k objectKey, _ *object) bool { return k.class == ck.CKO_DATA && k.data == d.Name })
 		w.mu.Lock()
 		defer w.mu.Unlock()
+		if d.Private && w.state == session.CKS_RW_SO_FUNCTIONS {
+			return w.adminView(objectKey{class: ck.CKO_DATA, data: d.Name}, func() *object { return w.newDataObject(d) }), nil
+		}
 		return w.dataObject(d), nil
 	}
 	return nil, ck.CKR_ATTRIBUTE_VALUE_INVALID // a card has places for its own objects only
@@ -221,15 +224,12 @@ func samePublic(a, b crypto.PublicKey) bool {
 	return ok && k.Equal(b)
 }
 
-// algorithms says which key on a card a curve or modulus size means.
-var algorithms = map[string]card.Algorithm{
-	"P-256": card.P256, "P-384": card.P384, "Ed25519": card.Ed25519, "X25519": card.X25519,
-}
-
+// rsaAlgorithms says which key on a card a modulus size means.
 var rsaAlgorithms = map[int]card.Algorithm{
 	1024: card.RSA1024, 2048: card.RSA2048, 3072: card.RSA3072, 4096: card.RSA4096,
 }
 
+// algorithmFor is what a template asks a card to make.
 func algorithmFor(pub Template, keyType ck.KeyType) (card.Algorithm, error) {
 	if keyType == ck.CKK_RSA {
 		bits, err := rsaBits(pub)
@@ -245,10 +245,10 @@ func algorithmFor(pub Template, keyType ck.KeyType) (card.Algorithm, error) {
 	if err != nil {
 		return "", err
 	}
-	if a, ok := algorithms[c.name]; ok {
-		return a, nil
+	if c.onCard == "" {
+		return "", ck.CKR_CURVE_NOT_SUPPORTED
 	}
-	return "", ck.CKR_CURVE_NOT_SUPPORTED
+	return c.onCard, nil
 }
 
 // generateOnCard is C_GenerateKeyPair with a token object.
@@ -323,8 +323,8 @@ func (m *Module) erase(o *object) error {
 	if o.data == nil {
 		t.reread(o.slot.Ref)
 	}
-	t.forget(func(k objectKey, other *object) bool { // in each of its views
-		return k.class == o.class && k.ref == o.slot.Ref && other.data == o.data
+	t.forget(func(k objectKey, _ *object) bool { // in each of its views
+		return k.class == o.class && k.ref == o.slot.Ref && (o.data == nil || k.data == o.data.Name)
 	})
 	return nil
 }

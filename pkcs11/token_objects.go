@@ -120,20 +120,18 @@ func (t *token) publicObject(s KeySlot, info *card.KeyInfo) *object {
 
 func (t *token) privateObject(s KeySlot, info *card.KeyInfo) *object {
 	private := info.PINPolicy != card.PINNever
-	return t.object(objectKey{class: ck.CKO_PRIVATE_KEY, ref: s.Ref, private: private}, func() *object {
-		return t.newPrivateObject(s, info, private)
-	})
+	return t.object(objectKey{class: ck.CKO_PRIVATE_KEY, ref: s.Ref, private: private}, func() *object { return t.newPrivateObject(s, info) })
 }
 
-// adminView is a private key as the SO sees it who just made it. The standard's
+// adminView is a private object as the SO sees it who just made it. The standard's
 // access table shows the SO no private objects at all, yet on cards it is the
-// SO who generates keys: the handle that C_GenerateKeyPair returns stays usable
-// for the SO to look at the key's attributes. docs/pkcs11-differences.md.
-func (t *token) adminView(s KeySlot, info *card.KeyInfo) *object {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.object(objectKey{class: ck.CKO_PRIVATE_KEY, ref: s.Ref, admin: true}, func() *object {
-		o := t.newPrivateObject(s, info, info.PINPolicy != card.PINNever)
+// SO who makes them: the handle that C_GenerateKeyPair returns stays usable for
+// the SO, until the logout, to look at the key's attributes.
+// docs/pkcs11-differences.md.
+func (t *token) adminView(k objectKey, make func() *object) *object {
+	k.admin = true
+	return t.object(k, func() *object {
+		o := make()
 		if o != nil {
 			o.private = false
 		}
@@ -141,7 +139,8 @@ func (t *token) adminView(s KeySlot, info *card.KeyInfo) *object {
 	})
 }
 
-func (t *token) newPrivateObject(s KeySlot, info *card.KeyInfo, private bool) *object {
+func (t *token) newPrivateObject(s KeySlot, info *card.KeyInfo) *object {
+	private := info.PINPolicy != card.PINNever
 	typed, keyType := keyTypeAttributes(s, info.Public)
 	template := append(tokenAttributes(ck.CKO_PRIVATE_KEY, privateLabel+s.Label, private), typed...)
 	template = append(template, Attribute{ck.CKA_SENSITIVE, yes}, Attribute{ck.CKA_EXTRACTABLE, no},
@@ -208,21 +207,23 @@ func (t *token) certificateObject(s KeySlot, der []byte) *object {
 // being filled: an empty one reads as an empty value, and no container is read
 // before its value is asked for.
 func (t *token) dataObject(d DataObject) *object {
-	return t.object(objectKey{class: ck.CKO_DATA, data: d.Name, private: d.Private}, func() *object {
-		template := tokenAttributes(ck.CKO_DATA, d.Name, d.Private)
-		template = append(template, Attribute{ck.CKA_APPLICATION, []byte(t.card.Applet())})
-		if oid, err := asn1.Marshal(asn1.ObjectIdentifier(d.OID)); err == nil {
-			template = append(template, Attribute{ck.CKA_OBJECT_ID, oid})
-		}
-		o, err := newObject(template, ck.CKO_DATA, 0, nil, created)
-		if err != nil {
-			return nil
-		}
-		o.data = &d
-		t.settle(o)
-		delete(o.attrs, ck.CKA_VALUE)
-		return o
-	})
+	return t.object(objectKey{class: ck.CKO_DATA, data: d.Name, private: d.Private}, func() *object { return t.newDataObject(d) })
+}
+
+func (t *token) newDataObject(d DataObject) *object {
+	template := tokenAttributes(ck.CKO_DATA, d.Name, d.Private)
+	template = append(template, Attribute{ck.CKA_APPLICATION, []byte(t.card.Applet())})
+	if oid, err := asn1.Marshal(asn1.ObjectIdentifier(d.OID)); err == nil {
+		template = append(template, Attribute{ck.CKA_OBJECT_ID, oid})
+	}
+	o, err := newObject(template, ck.CKO_DATA, 0, nil, created)
+	if err != nil {
+		return nil
+	}
+	o.data = &d
+	t.settle(o)
+	delete(o.attrs, ck.CKA_VALUE)
+	return o
 }
 
 // readData reads a data object's value the first time it is asked for.

@@ -186,6 +186,7 @@ func (t *token) verify(ctx context.Context, pin *secret.Secret) error {
 func (t *token) Logout(user session.UserType) error {
 	defer t.pinUsed(false)
 	if ck.UserType(user) == ck.CKU_SO {
+		t.forget(func(k objectKey, _ *object) bool { return k.admin })
 		return t.card.LogoutAdmin(t.ctx)
 	}
 	return t.card.Logout(t.ctx)

@@ -92,7 +92,7 @@ func (x *tx) adminMetadata() (adminKeyInfo, error) {
 
 // adminCandidates are the kinds of key that one of n bytes may be.
 func (x *tx) adminCandidates(n int) ([]adminKeyInfo, error) {
-	if x.asksMetadata() {
+	if x.mayHaveMetadata() {
 		k, err := x.adminMetadata()
 		switch {
 		case err == nil && k.row.size != n:

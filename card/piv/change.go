@@ -57,11 +57,15 @@ func (c *Card) ChangePIN(ctx context.Context, name card.SecretName, old, new *se
 //
 // The PIN is the application's. Where a card has its global one for users
 // (card.PINState.Global), that stays as it was, blocked or not: its issuer alone
-// can unblock it.
+// can unblock it. A card that has only that one is card.ErrUnsupported.
 func (c *Card) UnblockPIN(ctx context.Context, puk, newPIN *secret.Secret, o LoginOptions) error {
 	_, err := run(ctx, c, need{what: "unblock the PIN"}, func(x *tx) (struct{}, error) {
-		if err := x.proveGently(); err != nil {
+		ref, err := x.pinRefProven()
+		if err != nil {
 			return struct{}{}, err
+		}
+		if ref == refGlobalPIN && !c.facts.discovery.ApplicationPIN {
+			return struct{}{}, fmt.Errorf("%w: its PIN is the global one, which the PUK is not for; whoever issued the card can unblock it", card.ErrUnsupported)
 		}
 		cmd := apdu.Command{INS: insResetRetry, P2: refPIN}
 		if err := x.replace(card.PUK, puk, card.PIN, newPIN, cmd, o); err != nil {

@@ -277,6 +277,7 @@ func TestNoSecretLeftInAnswers(t *testing.T) {
 		var answers [][]byte
 		c = bare2(t, keptConn{conn, &answers})
 		message := bytes.Repeat([]byte("a secret "), 20)
+		//lint:ignore SA1019 what is enciphered this way is still to be read
 		sealed, err := rsa.EncryptPKCS1v15(rand.Reader, made.Public.(*rsa.PublicKey), message)
 		ok(t, err)
 		got, err := c.PrivateKey(ctx, made, UseOptions{PIN: sec(factoryPIN)}).Decrypt(nil, sealed, nil)

@@ -64,7 +64,12 @@ func tooOldForMetadata(conn card.Conn) bool {
 
 // row is the card's quirk row, from what is known so far.
 func (x *tx) row() *CardRow {
-	return rowOf(x.c.facts.template, x.c.facts.version)
+	f := &x.c.facts
+	t := f.template
+	if f.versionAsked && !f.version.Known() {
+		t.aid = nil // Yubico's all tell it: this card only answers SELECT as shortly
+	}
+	return rowOf(t, f.version)
 }
 
 // version asks for the firmware version (Yubico's GET VERSION) where the card's

@@ -120,7 +120,7 @@ func (c *Card) lookAgain(ctx context.Context, s Slot, cause error) error {
 		if err := x.prove(); err != nil {
 			return card.KeyInfo{}, err
 		}
-		if !x.asksMetadata() {
+		if !x.mayHaveMetadata() {
 			return card.KeyInfo{}, errNoMetadata
 		}
 		return x.metadataOf(s)

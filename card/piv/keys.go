@@ -107,7 +107,7 @@ func (x *tx) key(s Slot) (card.KeyInfo, error) {
 }
 
 func (x *tx) lookAt(s Slot) (card.KeyInfo, error) {
-	if x.asksMetadata() {
+	if x.mayHaveMetadata() {
 		k, err := x.metadataOf(s)
 		if !errors.Is(err, errNoMetadata) {
 			return k, err
@@ -141,11 +141,9 @@ func (x *tx) hasMetadata() tri {
 	return f.metadata
 }
 
-// asksMetadata tells whether GET METADATA is the way to ask: where it is known to
-// be there, or is there on such cards.
-func (x *tx) asksMetadata() bool {
-	has := x.hasMetadata()
-	return has == yes || has == unknown && x.row().HasMetadata
+// mayHaveMetadata: the card has GET METADATA, or is of a kind that may.
+func (x *tx) mayHaveMetadata() bool {
+	return x.hasMetadata() == yes || x.hasMetadata() == unknown && x.row().HasMetadata
 }
 
 // tryMetadata finds out whether there is GET METADATA where that is not known,

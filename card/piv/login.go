@@ -93,10 +93,6 @@ func (x *tx) relogin() error {
 		return nil
 	}
 	err := x.verify(c.pin.Secret, false)
-	if err == nil {
-		c.pin.epoch = c.epoch
-		return nil
-	}
 	var wrong *card.WrongPIN
 	var blocked *card.Blocked
 	if errors.As(err, &wrong) || errors.As(err, &blocked) || errors.Is(err, card.ErrRefusedBefore) {

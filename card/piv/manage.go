@@ -99,7 +99,7 @@ const maxRandom = 4096
 // authentication on some cards.
 func (x *tx) challenge() ([]byte, error) {
 	kinds := managementTable
-	if x.asksMetadata() {
+	if x.mayHaveMetadata() {
 		k, err := x.adminMetadata()
 		if err == nil {
 			kinds = []managementRow{k.row}

@@ -33,7 +33,7 @@ func (c *Card) PINState(ctx context.Context, name card.SecretName) (card.PINStat
 }
 
 func (x *tx) pinState() (card.PINState, error) {
-	if x.asksMetadata() {
+	if x.mayHaveMetadata() {
 		s, err := x.referenceState(card.PIN, refPIN)
 		if !errors.Is(err, errNoMetadata) && !errors.Is(err, card.ErrNotFound) {
 			s.Verified = err == nil && x.c.state.verified
@@ -76,7 +76,7 @@ func (x *tx) pinState() (card.PINState, error) {
 // tells of.
 func (x *tx) otherState(name card.SecretName) (card.PINState, error) {
 	s := card.PINState{Name: name, Tries: -1, Max: -1}
-	if !x.asksMetadata() {
+	if !x.mayHaveMetadata() {
 		return s, nil
 	}
 	told, err := s, error(nil)
@@ -174,6 +174,12 @@ func (x *tx) discovery() (*Discovery, error) {
 // 1 section 3.3.2), or the only one, which the standard does not have and
 // OpenFIPS201 can be made to.
 func (x *tx) pinReference() (byte, error) {
+	if x.row().anyYubico() && x.hasMetadata() == no && !tooOldForMetadata(x.c.conn) {
+		// An old one, or a card of the standard that answers SELECT as shortly.
+		if _, err := x.version(); err != nil {
+			return 0, err
+		}
+	}
 	if !x.row().HasDiscovery {
 		return refPIN, nil
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"strings"
 
 	"cardbridge/apdu"
@@ -201,9 +201,10 @@ func (c *pivCard) on(err error) error {
 	return cardError{c.conn.Reader(), err}
 }
 
-// notTheCards tells of errors that came about before a card was asked.
+// notTheCards tells of errors that came about before a card was asked, or with a
+// file.
 func notTheCards(err error) bool {
-	return as[usageError](err) || as[inputError](err) || as[secretError](err) || errors.Is(err, errDeclined) || errors.Is(err, os.ErrExist)
+	return as[*fs.PathError](err) || as[usageError](err) || as[inputError](err) || as[secretError](err) || errors.Is(err, errDeclined) || errors.Is(err, fs.ErrExist)
 }
 
 // withCard runs f on the card that is meant.

@@ -228,11 +228,7 @@ func (c *pivCard) mayReplaceCert(ctx context.Context, slot piv.Slot) error {
 	case err != nil && !errors.Is(err, card.ErrInvalidAnswer):
 		return err
 	}
-	loss := fmt.Sprintf("The certificate in slot %s will be replaced.", slot.Ref)
-	if old, err := x509.ParseCertificate(der); err == nil {
-		loss = fmt.Sprintf("The certificate of %s in slot %s will be replaced.", subjectOf(old), slot.Ref)
-	}
-	return c.app.confirm(ctx, loss)
+	return c.app.confirm(ctx, certLoss(der, slot, "replaced"))
 }
 
 // readBundle reads the certificates of a file, which may be PKCS #12: then the

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -76,10 +75,8 @@ func (a *app) examine(ctx context.Context, r *doctorReport) error {
 	if err != nil {
 		return err
 	}
-	if a.usesPCSC() {
-		for _, f := range reader.New().Diagnose(ctx) {
-			r.add(f.Check, string(f.Verdict), f.Detail, f.Fix)
-		}
+	for _, f := range h.Diagnose(ctx) {
+		r.add(f.Check, string(f.Verdict), f.Detail, f.Fix)
 	}
 	states, err := h.Readers(ctx)
 	if err != nil {
@@ -109,13 +106,6 @@ func (a *app) examine(ctx context.Context, r *doctorReport) error {
 		r.add("readers", stateProblem, "no reader is connected", "connect one; cardtool watch shows when it is seen")
 	}
 	return nil
-}
-
-// usesPCSC tells whether PC/SC is among the readers that doctor is to look at.
-func (a *app) usesPCSC() bool {
-	env := host.FromEnvironment()
-	listed := env == "" || slices.Contains(strings.Split(env, ","), "pcsc")
-	return listed && !strings.HasPrefix(a.global.reader, "softcard:")
 }
 
 // A patient is a card that doctor looked at.

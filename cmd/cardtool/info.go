@@ -121,7 +121,7 @@ func (a *app) infoCommand() *cobra.Command {
 }
 
 func (c *pivCard) info(ctx context.Context) (*infoReport, error) {
-	r := &infoReport{Reader: c.conn.Reader(), PINs: []pinReport{}}
+	r := &infoReport{Reader: c.conn.Reader()}
 	err := c.Together(ctx, func(ctx context.Context) error {
 		id, err := c.Identity(ctx)
 		if err != nil {
@@ -131,15 +131,8 @@ func (c *pivCard) info(ctx context.Context) (*infoReport, error) {
 		if id.Version.Known() {
 			r.Version = id.Version.String()
 		}
-		for _, name := range []card.SecretName{card.PIN, card.PUK} {
-			st, err := c.PINState(ctx, name)
-			if errors.Is(err, card.ErrUnsupported) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			r.PINs = append(r.PINs, reportPIN(st))
+		if r.PINs, err = c.pins(ctx); err != nil {
+			return err
 		}
 		mk, err := c.ManagementKey(ctx)
 		if errors.Is(err, card.ErrUnsupported) {

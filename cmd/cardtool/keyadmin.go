@@ -95,48 +95,6 @@ func encodePublic(key crypto.PublicKey, format string) ([]byte, error) {
 	}
 }
 
-func (a *app) keyDeleteCommand() *cobra.Command {
-	var login adminLogin
-	cmd := &cobra.Command{
-		Use:               "delete SLOT",
-		Short:             "Destroy a key",
-		Long:              "Destroy the key in a slot; its certificate stays. Cards can do this from YubiKey firmware 5.7 on.",
-		Example:           "  cardtool key delete 82",
-		Args:              args(cobra.ExactArgs(1)),
-		ValidArgsFunction: a.completeKeys,
-		RunE: func(cmd *cobra.Command, argv []string) error {
-			ctx := cmd.Context()
-			slot, err := slotArg(argv[0])
-			if err != nil {
-				return err
-			}
-			return a.withCard(ctx, func(c *pivCard) error {
-				if !a.global.yes {
-					info, err := c.Key(ctx, slot.Ref)
-					if err != nil {
-						return err
-					}
-					loss := fmt.Sprintf("The %s key in slot %s will be lost for good, and with it what only it can decrypt.", orQuestion(string(info.Algorithm)), slot.Ref)
-					if err := a.confirm(ctx, loss); err != nil {
-						return err
-					}
-				}
-				if err := c.login(ctx, login); err != nil {
-					return err
-				}
-				if err := c.DeleteKey(ctx, slot.Ref); err != nil {
-					return err
-				}
-				a.message("key in slot %s deleted", slot.Ref)
-				return nil
-			})
-		},
-	}
-	a.adminFlags(cmd, &login)
-	a.yesFlag(cmd)
-	return cmd
-}
-
 func (a *app) keyMoveCommand() *cobra.Command {
 	var login adminLogin
 	cmd := &cobra.Command{

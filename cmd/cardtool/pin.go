@@ -34,19 +34,10 @@ func (a *app) pinStatusCommand() *cobra.Command {
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withCard(cmd.Context(), func(c *pivCard) error {
-				r := pinsReport{PINs: []pinReport{}}
-				err := c.Together(cmd.Context(), func(ctx context.Context) error {
-					for _, name := range []card.SecretName{card.PIN, card.PUK} {
-						st, err := c.PINState(ctx, name)
-						if errors.Is(err, card.ErrUnsupported) {
-							continue
-						}
-						if err != nil {
-							return err
-						}
-						r.PINs = append(r.PINs, reportPIN(st))
-					}
-					return nil
+				var r pinsReport
+				err := c.Together(cmd.Context(), func(ctx context.Context) (err error) {
+					r.PINs, err = c.pins(ctx)
+					return err
 				})
 				if err != nil {
 					return err
@@ -61,6 +52,22 @@ func (a *app) pinStatusCommand() *cobra.Command {
 			})
 		},
 	}
+}
+
+// pins is what the card tells of PIN and PUK.
+func (c *pivCard) pins(ctx context.Context) ([]pinReport, error) {
+	out := []pinReport{}
+	for _, name := range []card.SecretName{card.PIN, card.PUK} {
+		st, err := c.PINState(ctx, name)
+		if errors.Is(err, card.ErrUnsupported) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, reportPIN(st))
+	}
+	return out, nil
 }
 
 func (a *app) pinVerifyCommand() *cobra.Command {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -16,13 +17,33 @@ func (a *app) openTrace() (func(reader string) apdu.Decorator, error) {
 		if err != nil {
 			return nil, fmt.Errorf("trace: %w", err)
 		}
-		a.atEnd(func() { f.Close() })
-		w = f
+		t := &traceFile{file: f}
+		a.atEnd(func() {
+			if err := errors.Join(t.err, f.Close()); err != nil {
+				a.warn("the trace is not whole: %v", err)
+			}
+		})
+		w = t
 	}
 	return func(reader string) apdu.Decorator {
 		fmt.Fprintf(w, "# %s\n", reader)
 		return apdu.NewTrace(w, describe)
 	}, nil
+}
+
+// A traceFile remembers that something could not be written: a trace is no
+// reason to leave a card in the middle of something.
+type traceFile struct {
+	file *os.File
+	err  error
+}
+
+func (t *traceFile) Write(b []byte) (int, error) {
+	n, err := t.file.Write(b)
+	if t.err == nil {
+		t.err = err
+	}
+	return n, err
 }
 
 // slotInstructions are those whose P2 (P1 of ATTEST, F9) is a key.

@@ -219,3 +219,21 @@ func (h *Host) decorator(reader string) apdu.Decorator {
 	}
 	return d
 }
+
+// Diagnose says what is wrong with software cards, and is reader.System's
+// Diagnose of the PC/SC that the Host uses, if it uses it.
+func (h *Host) Diagnose(ctx context.Context) []reader.Finding {
+	var found []reader.Finding
+	for _, r := range h.soft {
+		if !h.wants(r.name) {
+			continue
+		}
+		if _, err := r.state(); err != nil {
+			found = append(found, reader.Finding{Check: "card in " + r.name, Verdict: reader.Problem, Detail: err.Error()})
+		}
+	}
+	if h.pcsc != nil {
+		found = append(found, h.pcsc.Diagnose(ctx)...)
+	}
+	return found
+}

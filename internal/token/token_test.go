@@ -206,6 +206,30 @@ func TestManagementKey(t *testing.T) {
 	pub, err := generate(m, s, 3)
 	must(t, "the user makes a key", err)
 	sign(t, m, s, 3, value(t, m, s, pub, ck.CKA_EC_POINT))
+	// In 9E a key is no private object, and the card's printed information is one.
+	pub, err = generate(m, s, 4)
+	must(t, "the user makes a key that needs no PIN", err)
+	sign(t, m, s, 4, value(t, m, s, pub, ck.CKA_EC_POINT))
+	facial := pkcs11.Template{
+		{Type: ck.CKA_CLASS, Value: number(uint(ck.CKO_DATA))},
+		{Type: ck.CKA_TOKEN, Value: []byte{1}},
+		{Type: ck.CKA_LABEL, Value: []byte("Cardholder Facial Image")},
+		{Type: ck.CKA_VALUE, Value: []byte("a face")},
+	}
+	for _, user := range []struct {
+		typ ck.UserType
+		pin string
+	}{{ck.CKU_USER, userPIN}, {ck.CKU_SO, other}} {
+		must(t, "C_Logout", m.Logout(s))
+		must(t, "C_Login", m.Login(s, user.typ, []byte(user.pin)))
+		o, err := m.CreateObject(s, facial)
+		must(t, "C_CreateObject of private data", err)
+		if user.typ == ck.CKU_USER {
+			if got := value(t, m, s, o, ck.CKA_VALUE); string(got) != "a face" {
+				t.Errorf("read back: %q", got)
+			}
+		}
+	}
 }
 
 // The SO who logged in with the PIN: what C_SetPIN changes then is the PIN, and

@@ -52,16 +52,17 @@ func initialize(args *C.CK_C_INITIALIZE_ARGS) error {
 	if err != nil {
 		return report(err)
 	}
+	start := trace.start()
 	h, err := host.New(host.Options{Readers: c.readers, Decorate: decorator(trace)})
 	if err != nil {
-		trace.cause("C_Initialize", err)
+		trace.end("C_Initialize", start, ck.CKR_FUNCTION_FAILED, err)
 		trace.close()
 		return report(err)
 	}
 	c.Config.Log = trace.logger()
 	library := pkcs11.New(token.NewSource(h), c.Config)
 	current.Store(&instance{library: library, module: library.Module(), trace: trace, close: func() { _ = h.Close() }})
-	trace.end("C_Initialize", trace.start(), ck.CKR_OK, nil)
+	trace.end("C_Initialize", start, ck.CKR_OK, nil)
 	return nil
 }
 
