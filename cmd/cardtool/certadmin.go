@@ -39,29 +39,12 @@ func (a *app) certShowCommand() *cobra.Command {
 				slots = []piv.Slot{slot}
 			}
 			return a.withCard(ctx, func(c *pivCard) error {
-				report, withheld := certsReport{Certificates: []certReport{}}, 0
-				err := c.Together(ctx, func(ctx context.Context) error {
-					for _, slot := range slots {
-						cert, err := c.x509Cert(ctx, slot)
-						switch all := len(argv) == 0; {
-						case err == nil:
-						case all && errors.Is(err, card.ErrNotFound):
-							continue
-						case all && errors.Is(err, card.ErrWithheld):
-							withheld++
-							continue
-						default:
-							return err
-						}
-						report.Certificates = append(report.Certificates, reportCert(slot.Ref, cert))
-					}
-					return nil
-				})
-				if err != nil {
+				var (
+					report certsReport
+					err    error
+				)
+				if report.Certificates, err = c.certificates(ctx, slots, len(argv) == 0); err != nil {
 					return err
-				}
-				if withheld > 0 {
-					a.warn("the card withholds the certificates of %d slots from this reader, whether they are there or not; many cards give them over their contacts only", withheld)
 				}
 				if len(report.Certificates) == 0 {
 					a.message("no certificates are on the card in %s", c.conn.Reader())
@@ -77,6 +60,28 @@ func (a *app) certShowCommand() *cobra.Command {
 			})
 		},
 	}
+}
+
+// certificates are those of the slots; with all, those that are there.
+func (c *pivCard) certificates(ctx context.Context, slots []piv.Slot, all bool) ([]certReport, error) {
+	found, withheld := []certReport{}, 0
+	err := c.Together(ctx, func(ctx context.Context) error {
+		for _, slot := range slots {
+			cert, err := c.x509Cert(ctx, slot)
+			switch {
+			case err == nil:
+				found = append(found, reportCert(slot.Ref, cert))
+			case all && errors.Is(err, card.ErrNotFound):
+			case all && errors.Is(err, card.ErrWithheld):
+				withheld++
+			default:
+				return err
+			}
+		}
+		return nil
+	})
+	c.warnWithheld(withheld, "certificates")
+	return found, err
 }
 
 // A requestReport is a certificate request in JSON.
