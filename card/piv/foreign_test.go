@@ -379,7 +379,7 @@ func TestContactless(t *testing.T) {
 	f := &foreign{t: t, apt: nistTemplate, objects: map[Tag][]byte{0x5FC101: stored(der), TagDiscovery: tlv(TagDiscovery, tlv(0x5F2F, []byte{0x40, 0}))}}
 	f.answer = func(cmd apdu.Command) ([]byte, apdu.Status) {
 		switch {
-		case cmd.INS == insVerify:
+		case cmd.INS == insVerify, cmd.INS == insAuthenticate:
 			return nil, apdu.ErrSecurityStatus
 		case cmd.INS == insGetData && f.objects[tagOf(cmd)] == nil && tagOf(cmd) != TagCHUID:
 			return nil, apdu.ErrSecurityStatus
@@ -402,6 +402,9 @@ func TestContactless(t *testing.T) {
 		t.Errorf("%+v, %v", s, err)
 	}
 	if err := c.Login(ctx, sec(factoryPIN), LoginOptions{}); !errors.Is(err, card.ErrWithheld) {
+		t.Error(err)
+	}
+	if _, err := c.Random(ctx, 8); !errors.Is(err, card.ErrUnsupported) {
 		t.Error(err)
 	}
 }
