@@ -30,8 +30,8 @@ demo:
 
 test:
 	@scripts/deps build test
-	@$(MAKE) --no-print-directory build check unit
-	@$(MAKE) --no-print-directory campaign SAMPLE=1
+	@scripts/tmp $(MAKE) --no-print-directory build check unit
+	@scripts/tmp $(MAKE) --no-print-directory campaign SAMPLE=1
 
 # What finds mistakes without running anything.
 check:
