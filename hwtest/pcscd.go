@@ -9,13 +9,14 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"cardbridge/card/softcard"
 )
 
 const (
 	pcscdPath   = "/usr/sbin/pcscd"
 	pcscdSocket = "/run/pcscd/pcscd.comm"
 	vpcdDriver  = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so"
-	firstPort   = 35963
 )
 
 // A daemon is one run of pcscd.
@@ -54,7 +55,7 @@ func configure(dir string, names []string) error {
 
 // vpcdPort is where the i-th reader's driver listens. Each serves two slots, on
 // two ports.
-func vpcdPort(i int) int { return firstPort + 2*i }
+func vpcdPort(i int) int { return softcard.DefaultPort + 2*i }
 
 // startDaemon starts pcscd with the configuration in dir and waits until
 // every reader's driver listens.

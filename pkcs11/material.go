@@ -43,7 +43,7 @@ func (o *object) material(t ck.KeyType) error {
 		if soft, ok := o.key.(softKey); ok {
 			o.attrs.setPrivate(soft.key)
 		}
-		o.attrs.setPublic(o.key.(privateKey).Public())
+		o.attrs.setPublic(o.key.(hasPublic).Public())
 	case ck.CKO_SECRET_KEY:
 		return o.secret(t)
 	}

@@ -451,3 +451,20 @@ func TestDual(t *testing.T) {
 	must(t, "C_VerifyFinal", k.m.VerifyFinal(k.s, tag))
 	must(t, "C_DecryptFinal", k.m.DecryptFinal(k.s, &Out{Room: 100}))
 }
+
+// A search by value reads the data objects that it may find, and no others: NSS
+// looks for certificates so.
+func TestSearchByValue(t *testing.T) {
+	f := filled(t)
+	f.data["Open"] = []byte("seen")
+	m := newModule(t, f, Config{})
+	s := open(t, m, 0)
+	cert := keyTemplate(ck.CKO_CERTIFICATE, 2)
+	only(t, m, s, cert)
+	asked := f.count()
+	only(t, m, s, with(cert, Attribute{ck.CKA_VALUE, f.certs["b"]}))
+	if n := f.count() - asked; n != 0 {
+		t.Errorf("%d questions to the card", n)
+	}
+	only(t, m, s, Template{{ck.CKA_CLASS, encodeULong(uint(ck.CKO_DATA))}, {ck.CKA_VALUE, []byte("seen")}})
+}

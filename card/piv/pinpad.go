@@ -53,7 +53,7 @@ func (x *tx) verifyOnPad(spendLastTry bool) error {
 	case err != nil:
 		return err
 	case state.Tries == 0:
-		return &card.Blocked{Name: card.PIN}
+		return x.blocked(card.PIN, nil)
 	case state.Tries == 1 && !spendLastTry:
 		return fmt.Errorf("%w (%s)", card.ErrLastTry, card.PIN)
 	}
@@ -90,20 +90,14 @@ func (x *tx) padAnswer(resp []byte) error {
 		return malformed("%d bytes as the answer to VERIFY", len(resp))
 	}
 	status := apdu.Status(uint16(resp[0])<<8 | uint16(resp[1]))
-	tries, told := x.triesOf(status)
-	switch {
-	case status == apdu.OK:
+	switch status {
+	case apdu.OK:
 		x.c.refused.forget(card.PIN)
-		x.c.state.verified, x.verified = true, true
+		x.c.state.verified, x.verified, x.c.state.open = true, true, true
 		return nil
-	case status == apdu.ErrEntryTimeout, status == apdu.ErrEntryCancelled:
+	case apdu.ErrEntryTimeout, apdu.ErrEntryCancelled:
 		return fmt.Errorf("%w: %w", card.ErrNotEntered, status)
-	case told && tries == 0, status == apdu.ErrAuthMethodBlocked:
-		x.c.tries[card.PIN] = 0
-		return &card.Blocked{Name: card.PIN, Err: status}
-	case told:
-		x.c.tries[card.PIN] = tries
-		return &card.WrongPIN{Name: card.PIN, Tries: tries, Err: status}
+	default:
+		return x.judge(card.PIN, status, status)
 	}
-	return status
 }

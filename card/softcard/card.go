@@ -130,18 +130,11 @@ func (c *Card) Serial() uint32 {
 	return c.store.state.Serial
 }
 
-// Count is the number of APDUs since Open or ResetCount, GET RESPONSE and chained parts included.
+// Count is the number of APDUs since Open, GET RESPONSE and chained parts included.
 func (c *Card) Count() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.count
-}
-
-// ResetCount starts Count again from nought.
-func (c *Card) ResetCount() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.count = 0
 }
 
 // Tries are the tries left as the state file has them now; -1 where it cannot be read.

@@ -22,15 +22,23 @@ func (a *app) pukCommand() *cobra.Command {
 func (a *app) pinUnblockCommand() *cobra.Command {
 	var spendLast bool
 	cmd := &cobra.Command{
-		Use:     "unblock",
-		Short:   "Set a new PIN with the PUK",
-		Long:    "Set a new PIN with the PUK, whether or not the PIN is blocked; all its tries are left then. A wrong PUK costs one of the PUK's tries.",
+		Use:   "unblock",
+		Short: "Set a new PIN with the PUK",
+		Long: `Set a new PIN with the PUK, whether or not the PIN is blocked; all its tries are
+left then. A wrong PUK costs one of the PUK's tries.
+
+The PIN is that of the PIV application. Where a card has a global PIN for users,
+the PUK does nothing for that one.`,
 		Example: "  cardtool pin unblock\n  cardtool pin unblock --puk-file puk.txt --new-pin-file pin.txt",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
 			return a.withCard(ctx, func(c *pivCard) error {
 				o := piv.LoginOptions{SpendLastTry: spendLast}
+				before, err := c.PINState(ctx, card.PIN)
+				if err != nil {
+					return err
+				}
 				puk, err := c.pin(ctx, pukSecret, card.PUK, o)
 				if err != nil {
 					return err
@@ -41,6 +49,10 @@ func (a *app) pinUnblockCommand() *cobra.Command {
 				}
 				if err := c.UnblockPIN(ctx, puk, pin, o); err != nil {
 					return err
+				}
+				if before.Global {
+					a.warn("the PIN of the PIV application is set; the card's global PIN, which its users have, is as it was; %s", globalUnblock)
+					return nil
 				}
 				a.message("PIN set")
 				return nil
@@ -72,6 +84,9 @@ PIN and PUK to their factory values with it: change them afterwards.`,
 				n[i] = int(v)
 			}
 			return a.withCard(ctx, func(c *pivCard) error {
+				if err := c.CanSetRetries(ctx); err != nil {
+					return err // before anything is asked for
+				}
 				if err := a.confirm(ctx, "PIN and PUK go back to their factory values, 123456 and 12345678."); err != nil {
 					return err
 				}

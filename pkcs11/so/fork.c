@@ -26,6 +26,7 @@
 
 #include "cryptoki.h"
 #include "fork.h"
+#include "signals.h"
 #include "_cgo_export.h"
 
 volatile int cb_process = CB_OWN;
@@ -159,5 +160,8 @@ CK_RV C_Initialize(CK_VOID_PTR args)
 	pthread_mutex_unlock(&lock);
 	if (rv != CKR_OK)
 		return rv;
-	return cb_copy ? cb_copy->C_Initialize(args) : go_C_Initialize(args);
+	if (cb_copy)
+		return cb_copy->C_Initialize(args);
+	cb_enter();
+	return go_C_Initialize(args);
 }

@@ -2,12 +2,14 @@
 
 #include "cryptoki.h"
 #include "fork.h"
+#include "signals.h"
 #include "_cgo_export.h"
 
 CK_RV C_Finalize(CK_VOID_PTR reserved)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_Finalize(reserved) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_Finalize(reserved);
 }
 
@@ -15,6 +17,7 @@ CK_RV C_GetInfo(CK_INFO_PTR info)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_GetInfo(info) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_GetInfo(info);
 }
 
@@ -22,6 +25,7 @@ CK_RV C_GetSlotList(CK_BBOOL present, CK_SLOT_ID_PTR slots, CK_ULONG_PTR count)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_GetSlotList(present, slots, count) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_GetSlotList(present, slots, count);
 }
 
@@ -29,6 +33,7 @@ CK_RV C_GetSlotInfo(CK_SLOT_ID slotID, CK_SLOT_INFO_PTR info)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_GetSlotInfo(slotID, info) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_GetSlotInfo(slotID, info);
 }
 
@@ -36,6 +41,7 @@ CK_RV C_GetTokenInfo(CK_SLOT_ID slotID, CK_TOKEN_INFO_PTR info)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_GetTokenInfo(slotID, info) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_GetTokenInfo(slotID, info);
 }
 
@@ -43,6 +49,7 @@ CK_RV C_GetMechanismList(CK_SLOT_ID slotID, CK_MECHANISM_TYPE_PTR list, CK_ULONG
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_GetMechanismList(slotID, list, count) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_GetMechanismList(slotID, list, count);
 }
 
@@ -50,6 +57,7 @@ CK_RV C_GetMechanismInfo(CK_SLOT_ID slotID, CK_MECHANISM_TYPE mech, CK_MECHANISM
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_GetMechanismInfo(slotID, mech, info) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_GetMechanismInfo(slotID, mech, info);
 }
 
@@ -57,6 +65,7 @@ CK_RV C_InitToken(CK_SLOT_ID slotID, CK_UTF8CHAR_PTR pin, CK_ULONG pinLen, CK_UT
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_InitToken(slotID, pin, pinLen, label) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_InitToken(slotID, pin, pinLen, label);
 }
 
@@ -64,6 +73,7 @@ CK_RV C_InitPIN(CK_SESSION_HANDLE s, CK_UTF8CHAR_PTR pin, CK_ULONG pinLen)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_InitPIN(s, pin, pinLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_InitPIN(s, pin, pinLen);
 }
 
@@ -71,6 +81,7 @@ CK_RV C_SetPIN(CK_SESSION_HANDLE s, CK_UTF8CHAR_PTR oldPIN, CK_ULONG oldPINLen, 
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_SetPIN(s, oldPIN, oldPINLen, newPIN, newPINLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_SetPIN(s, oldPIN, oldPINLen, newPIN, newPINLen);
 }
 
@@ -78,6 +89,7 @@ CK_RV C_OpenSession(CK_SLOT_ID slotID, CK_FLAGS flags, CK_VOID_PTR application, 
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_OpenSession(slotID, flags, application, notify, handle) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_OpenSession(slotID, flags, application, notify, handle);
 }
 
@@ -85,6 +97,7 @@ CK_RV C_CloseSession(CK_SESSION_HANDLE s)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_CloseSession(s) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_CloseSession(s);
 }
 
@@ -92,6 +105,7 @@ CK_RV C_CloseAllSessions(CK_SLOT_ID slotID)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_CloseAllSessions(slotID) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_CloseAllSessions(slotID);
 }
 
@@ -99,6 +113,7 @@ CK_RV C_GetSessionInfo(CK_SESSION_HANDLE s, CK_SESSION_INFO_PTR info)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_GetSessionInfo(s, info) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_GetSessionInfo(s, info);
 }
 
@@ -106,6 +121,7 @@ CK_RV C_GetOperationState(CK_SESSION_HANDLE s, CK_BYTE_PTR state, CK_ULONG_PTR s
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_GetOperationState(s, state, stateLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_GetOperationState(s, state, stateLen);
 }
 
@@ -113,6 +129,7 @@ CK_RV C_SetOperationState(CK_SESSION_HANDLE s, CK_BYTE_PTR state, CK_ULONG state
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_SetOperationState(s, state, stateLen, encryption, authentication) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_SetOperationState(s, state, stateLen, encryption, authentication);
 }
 
@@ -120,6 +137,7 @@ CK_RV C_Login(CK_SESSION_HANDLE s, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin, CK_UL
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_Login(s, user, pin, pinLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_Login(s, user, pin, pinLen);
 }
 
@@ -127,6 +145,7 @@ CK_RV C_Logout(CK_SESSION_HANDLE s)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_Logout(s) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_Logout(s);
 }
 
@@ -134,6 +153,7 @@ CK_RV C_CreateObject(CK_SESSION_HANDLE s, CK_ATTRIBUTE_PTR templ, CK_ULONG templ
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_CreateObject(s, templ, templLen, created) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_CreateObject(s, templ, templLen, created);
 }
 
@@ -141,6 +161,7 @@ CK_RV C_CopyObject(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE original, CK_ATTRIBUTE_
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_CopyObject(s, original, templ, templLen, created) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_CopyObject(s, original, templ, templLen, created);
 }
 
@@ -148,6 +169,7 @@ CK_RV C_DestroyObject(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE target)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_DestroyObject(s, target) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_DestroyObject(s, target);
 }
 
@@ -155,6 +177,7 @@ CK_RV C_GetObjectSize(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE target, CK_ULONG_PTR
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_GetObjectSize(s, target, size) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_GetObjectSize(s, target, size);
 }
 
@@ -162,6 +185,7 @@ CK_RV C_GetAttributeValue(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE target, CK_ATTRI
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_GetAttributeValue(s, target, templ, count) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_GetAttributeValue(s, target, templ, count);
 }
 
@@ -169,6 +193,7 @@ CK_RV C_SetAttributeValue(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE target, CK_ATTRI
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_SetAttributeValue(s, target, templ, templLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_SetAttributeValue(s, target, templ, templLen);
 }
 
@@ -176,6 +201,7 @@ CK_RV C_FindObjectsInit(CK_SESSION_HANDLE s, CK_ATTRIBUTE_PTR templ, CK_ULONG te
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_FindObjectsInit(s, templ, templLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_FindObjectsInit(s, templ, templLen);
 }
 
@@ -183,6 +209,7 @@ CK_RV C_FindObjects(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE_PTR objects, CK_ULONG 
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_FindObjects(s, objects, max, count) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_FindObjects(s, objects, max, count);
 }
 
@@ -190,6 +217,7 @@ CK_RV C_FindObjectsFinal(CK_SESSION_HANDLE s)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_FindObjectsFinal(s) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_FindObjectsFinal(s);
 }
 
@@ -197,6 +225,7 @@ CK_RV C_EncryptInit(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_OBJECT_H
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_EncryptInit(s, mechanism, key) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_EncryptInit(s, mechanism, key);
 }
 
@@ -204,6 +233,7 @@ CK_RV C_Encrypt(CK_SESSION_HANDLE s, CK_BYTE_PTR data, CK_ULONG dataLen, CK_BYTE
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_Encrypt(s, data, dataLen, encrypted, encryptedLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_Encrypt(s, data, dataLen, encrypted, encryptedLen);
 }
 
@@ -211,6 +241,7 @@ CK_RV C_EncryptUpdate(CK_SESSION_HANDLE s, CK_BYTE_PTR part, CK_ULONG partLen, C
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_EncryptUpdate(s, part, partLen, encrypted, encryptedLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_EncryptUpdate(s, part, partLen, encrypted, encryptedLen);
 }
 
@@ -218,6 +249,7 @@ CK_RV C_EncryptFinal(CK_SESSION_HANDLE s, CK_BYTE_PTR encrypted, CK_ULONG_PTR en
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_EncryptFinal(s, encrypted, encryptedLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_EncryptFinal(s, encrypted, encryptedLen);
 }
 
@@ -225,6 +257,7 @@ CK_RV C_DecryptInit(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_OBJECT_H
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_DecryptInit(s, mechanism, key) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_DecryptInit(s, mechanism, key);
 }
 
@@ -232,6 +265,7 @@ CK_RV C_Decrypt(CK_SESSION_HANDLE s, CK_BYTE_PTR encrypted, CK_ULONG encryptedLe
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_Decrypt(s, encrypted, encryptedLen, data, dataLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_Decrypt(s, encrypted, encryptedLen, data, dataLen);
 }
 
@@ -239,6 +273,7 @@ CK_RV C_DecryptUpdate(CK_SESSION_HANDLE s, CK_BYTE_PTR encrypted, CK_ULONG encry
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_DecryptUpdate(s, encrypted, encryptedLen, part, partLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_DecryptUpdate(s, encrypted, encryptedLen, part, partLen);
 }
 
@@ -246,6 +281,7 @@ CK_RV C_DecryptFinal(CK_SESSION_HANDLE s, CK_BYTE_PTR part, CK_ULONG_PTR partLen
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_DecryptFinal(s, part, partLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_DecryptFinal(s, part, partLen);
 }
 
@@ -253,6 +289,7 @@ CK_RV C_DigestInit(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_DigestInit(s, mechanism) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_DigestInit(s, mechanism);
 }
 
@@ -260,6 +297,7 @@ CK_RV C_Digest(CK_SESSION_HANDLE s, CK_BYTE_PTR data, CK_ULONG dataLen, CK_BYTE_
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_Digest(s, data, dataLen, digest, digestLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_Digest(s, data, dataLen, digest, digestLen);
 }
 
@@ -267,6 +305,7 @@ CK_RV C_DigestUpdate(CK_SESSION_HANDLE s, CK_BYTE_PTR part, CK_ULONG partLen)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_DigestUpdate(s, part, partLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_DigestUpdate(s, part, partLen);
 }
 
@@ -274,6 +313,7 @@ CK_RV C_DigestKey(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE key)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_DigestKey(s, key) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_DigestKey(s, key);
 }
 
@@ -281,6 +321,7 @@ CK_RV C_DigestFinal(CK_SESSION_HANDLE s, CK_BYTE_PTR digest, CK_ULONG_PTR digest
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_DigestFinal(s, digest, digestLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_DigestFinal(s, digest, digestLen);
 }
 
@@ -288,6 +329,7 @@ CK_RV C_SignInit(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_OBJECT_HAND
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_SignInit(s, mechanism, key) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_SignInit(s, mechanism, key);
 }
 
@@ -295,6 +337,7 @@ CK_RV C_Sign(CK_SESSION_HANDLE s, CK_BYTE_PTR data, CK_ULONG dataLen, CK_BYTE_PT
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_Sign(s, data, dataLen, signature, signatureLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_Sign(s, data, dataLen, signature, signatureLen);
 }
 
@@ -302,6 +345,7 @@ CK_RV C_SignUpdate(CK_SESSION_HANDLE s, CK_BYTE_PTR part, CK_ULONG partLen)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_SignUpdate(s, part, partLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_SignUpdate(s, part, partLen);
 }
 
@@ -309,6 +353,7 @@ CK_RV C_SignFinal(CK_SESSION_HANDLE s, CK_BYTE_PTR signature, CK_ULONG_PTR signa
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_SignFinal(s, signature, signatureLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_SignFinal(s, signature, signatureLen);
 }
 
@@ -316,6 +361,7 @@ CK_RV C_SignRecoverInit(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_OBJE
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_SignRecoverInit(s, mechanism, key) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_SignRecoverInit(s, mechanism, key);
 }
 
@@ -323,6 +369,7 @@ CK_RV C_SignRecover(CK_SESSION_HANDLE s, CK_BYTE_PTR data, CK_ULONG dataLen, CK_
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_SignRecover(s, data, dataLen, signature, signatureLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_SignRecover(s, data, dataLen, signature, signatureLen);
 }
 
@@ -330,6 +377,7 @@ CK_RV C_VerifyInit(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_OBJECT_HA
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_VerifyInit(s, mechanism, key) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_VerifyInit(s, mechanism, key);
 }
 
@@ -337,6 +385,7 @@ CK_RV C_Verify(CK_SESSION_HANDLE s, CK_BYTE_PTR data, CK_ULONG dataLen, CK_BYTE_
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_Verify(s, data, dataLen, signature, signatureLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_Verify(s, data, dataLen, signature, signatureLen);
 }
 
@@ -344,6 +393,7 @@ CK_RV C_VerifyUpdate(CK_SESSION_HANDLE s, CK_BYTE_PTR part, CK_ULONG partLen)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_VerifyUpdate(s, part, partLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_VerifyUpdate(s, part, partLen);
 }
 
@@ -351,6 +401,7 @@ CK_RV C_VerifyFinal(CK_SESSION_HANDLE s, CK_BYTE_PTR signature, CK_ULONG signatu
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_VerifyFinal(s, signature, signatureLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_VerifyFinal(s, signature, signatureLen);
 }
 
@@ -358,6 +409,7 @@ CK_RV C_VerifyRecoverInit(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_OB
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_VerifyRecoverInit(s, mechanism, key) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_VerifyRecoverInit(s, mechanism, key);
 }
 
@@ -365,6 +417,7 @@ CK_RV C_VerifyRecover(CK_SESSION_HANDLE s, CK_BYTE_PTR signature, CK_ULONG signa
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_VerifyRecover(s, signature, signatureLen, data, dataLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_VerifyRecover(s, signature, signatureLen, data, dataLen);
 }
 
@@ -372,6 +425,7 @@ CK_RV C_DigestEncryptUpdate(CK_SESSION_HANDLE s, CK_BYTE_PTR part, CK_ULONG part
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_DigestEncryptUpdate(s, part, partLen, encrypted, encryptedLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_DigestEncryptUpdate(s, part, partLen, encrypted, encryptedLen);
 }
 
@@ -379,6 +433,7 @@ CK_RV C_DecryptDigestUpdate(CK_SESSION_HANDLE s, CK_BYTE_PTR encrypted, CK_ULONG
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_DecryptDigestUpdate(s, encrypted, encryptedLen, part, partLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_DecryptDigestUpdate(s, encrypted, encryptedLen, part, partLen);
 }
 
@@ -386,6 +441,7 @@ CK_RV C_SignEncryptUpdate(CK_SESSION_HANDLE s, CK_BYTE_PTR part, CK_ULONG partLe
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_SignEncryptUpdate(s, part, partLen, encrypted, encryptedLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_SignEncryptUpdate(s, part, partLen, encrypted, encryptedLen);
 }
 
@@ -393,6 +449,7 @@ CK_RV C_DecryptVerifyUpdate(CK_SESSION_HANDLE s, CK_BYTE_PTR encrypted, CK_ULONG
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_DecryptVerifyUpdate(s, encrypted, encryptedLen, part, partLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_DecryptVerifyUpdate(s, encrypted, encryptedLen, part, partLen);
 }
 
@@ -400,6 +457,7 @@ CK_RV C_GenerateKey(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_ATTRIBUT
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_GenerateKey(s, mechanism, templ, templLen, key) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_GenerateKey(s, mechanism, templ, templLen, key);
 }
 
@@ -407,6 +465,7 @@ CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_ATTR
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_GenerateKeyPair(s, mechanism, pubTempl, pubTemplLen, privTempl, privTemplLen, publicKey, privateKey) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_GenerateKeyPair(s, mechanism, pubTempl, pubTemplLen, privTempl, privTemplLen, publicKey, privateKey);
 }
 
@@ -414,6 +473,7 @@ CK_RV C_WrapKey(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDL
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_WrapKey(s, mechanism, wrapping, key, wrapped, wrappedLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_WrapKey(s, mechanism, wrapping, key, wrapped, wrappedLen);
 }
 
@@ -421,6 +481,7 @@ CK_RV C_UnwrapKey(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_OBJECT_HAN
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_UnwrapKey(s, mechanism, unwrapping, wrapped, wrappedLen, templ, templLen, key) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_UnwrapKey(s, mechanism, unwrapping, wrapped, wrappedLen, templ, templLen, key);
 }
 
@@ -428,6 +489,7 @@ CK_RV C_DeriveKey(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_OBJECT_HAN
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_DeriveKey(s, mechanism, base, templ, templLen, key) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_DeriveKey(s, mechanism, base, templ, templLen, key);
 }
 
@@ -435,6 +497,7 @@ CK_RV C_SeedRandom(CK_SESSION_HANDLE s, CK_BYTE_PTR seed, CK_ULONG seedLen)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_SeedRandom(s, seed, seedLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_SeedRandom(s, seed, seedLen);
 }
 
@@ -442,6 +505,7 @@ CK_RV C_GenerateRandom(CK_SESSION_HANDLE s, CK_BYTE_PTR random, CK_ULONG randomL
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_GenerateRandom(s, random, randomLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_GenerateRandom(s, random, randomLen);
 }
 
@@ -449,6 +513,7 @@ CK_RV C_GetFunctionStatus(CK_SESSION_HANDLE s)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_GetFunctionStatus(s) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_GetFunctionStatus(s);
 }
 
@@ -456,6 +521,7 @@ CK_RV C_CancelFunction(CK_SESSION_HANDLE s)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_CancelFunction(s) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_CancelFunction(s);
 }
 
@@ -463,6 +529,7 @@ CK_RV C_WaitForSlotEvent(CK_FLAGS flags, CK_SLOT_ID_PTR slot, CK_VOID_PTR reserv
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_WaitForSlotEvent(flags, slot, reserved) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_WaitForSlotEvent(flags, slot, reserved);
 }
 
@@ -470,6 +537,7 @@ CK_RV C_LoginUser(CK_SESSION_HANDLE s, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin, C
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_LoginUser(s, user, pin, pinLen, username, usernameLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_LoginUser(s, user, pin, pinLen, username, usernameLen);
 }
 
@@ -477,6 +545,7 @@ CK_RV C_SessionCancel(CK_SESSION_HANDLE s, CK_FLAGS flags)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_SessionCancel(s, flags) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_SessionCancel(s, flags);
 }
 
@@ -484,6 +553,7 @@ CK_RV C_MessageEncryptInit(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_O
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_MessageEncryptInit(s, mechanism, key) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_MessageEncryptInit(s, mechanism, key);
 }
 
@@ -491,6 +561,7 @@ CK_RV C_EncryptMessage(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG para
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_EncryptMessage(s, parameter, parameterLen, associated, associatedLen, plaintext, plaintextLen, ciphertext, ciphertextLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_EncryptMessage(s, parameter, parameterLen, associated, associatedLen, plaintext, plaintextLen, ciphertext, ciphertextLen);
 }
 
@@ -498,6 +569,7 @@ CK_RV C_EncryptMessageBegin(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_EncryptMessageBegin(s, parameter, parameterLen, associated, associatedLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_EncryptMessageBegin(s, parameter, parameterLen, associated, associatedLen);
 }
 
@@ -505,6 +577,7 @@ CK_RV C_EncryptMessageNext(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG 
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_EncryptMessageNext(s, parameter, parameterLen, plaintext, plaintextLen, ciphertext, ciphertextLen, flags) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_EncryptMessageNext(s, parameter, parameterLen, plaintext, plaintextLen, ciphertext, ciphertextLen, flags);
 }
 
@@ -512,6 +585,7 @@ CK_RV C_MessageEncryptFinal(CK_SESSION_HANDLE s)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_MessageEncryptFinal(s) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_MessageEncryptFinal(s);
 }
 
@@ -519,6 +593,7 @@ CK_RV C_MessageDecryptInit(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_O
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_MessageDecryptInit(s, mechanism, key) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_MessageDecryptInit(s, mechanism, key);
 }
 
@@ -526,6 +601,7 @@ CK_RV C_DecryptMessage(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG para
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_DecryptMessage(s, parameter, parameterLen, associated, associatedLen, ciphertext, ciphertextLen, plaintext, plaintextLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_DecryptMessage(s, parameter, parameterLen, associated, associatedLen, ciphertext, ciphertextLen, plaintext, plaintextLen);
 }
 
@@ -533,6 +609,7 @@ CK_RV C_DecryptMessageBegin(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_DecryptMessageBegin(s, parameter, parameterLen, associated, associatedLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_DecryptMessageBegin(s, parameter, parameterLen, associated, associatedLen);
 }
 
@@ -540,6 +617,7 @@ CK_RV C_DecryptMessageNext(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG 
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_DecryptMessageNext(s, parameter, parameterLen, ciphertext, ciphertextLen, plaintext, plaintextLen, flags) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_DecryptMessageNext(s, parameter, parameterLen, ciphertext, ciphertextLen, plaintext, plaintextLen, flags);
 }
 
@@ -547,6 +625,7 @@ CK_RV C_MessageDecryptFinal(CK_SESSION_HANDLE s)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_MessageDecryptFinal(s) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_MessageDecryptFinal(s);
 }
 
@@ -554,6 +633,7 @@ CK_RV C_MessageSignInit(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_OBJE
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_MessageSignInit(s, mechanism, key) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_MessageSignInit(s, mechanism, key);
 }
 
@@ -561,6 +641,7 @@ CK_RV C_SignMessage(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG paramet
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_SignMessage(s, parameter, parameterLen, data, dataLen, signature, signatureLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_SignMessage(s, parameter, parameterLen, data, dataLen, signature, signatureLen);
 }
 
@@ -568,6 +649,7 @@ CK_RV C_SignMessageBegin(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG pa
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_SignMessageBegin(s, parameter, parameterLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_SignMessageBegin(s, parameter, parameterLen);
 }
 
@@ -575,6 +657,7 @@ CK_RV C_SignMessageNext(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG par
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_SignMessageNext(s, parameter, parameterLen, data, dataLen, signature, length) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_SignMessageNext(s, parameter, parameterLen, data, dataLen, signature, length);
 }
 
@@ -582,6 +665,7 @@ CK_RV C_MessageSignFinal(CK_SESSION_HANDLE s)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_MessageSignFinal(s) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_MessageSignFinal(s);
 }
 
@@ -589,6 +673,7 @@ CK_RV C_MessageVerifyInit(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_OB
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_MessageVerifyInit(s, mechanism, key) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_MessageVerifyInit(s, mechanism, key);
 }
 
@@ -596,6 +681,7 @@ CK_RV C_VerifyMessage(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG param
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_VerifyMessage(s, parameter, parameterLen, data, dataLen, signature, signatureLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_VerifyMessage(s, parameter, parameterLen, data, dataLen, signature, signatureLen);
 }
 
@@ -603,6 +689,7 @@ CK_RV C_VerifyMessageBegin(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG 
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_VerifyMessageBegin(s, parameter, parameterLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_VerifyMessageBegin(s, parameter, parameterLen);
 }
 
@@ -610,6 +697,7 @@ CK_RV C_VerifyMessageNext(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG p
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_VerifyMessageNext(s, parameter, parameterLen, data, dataLen, signature, length) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_VerifyMessageNext(s, parameter, parameterLen, data, dataLen, signature, length);
 }
 
@@ -617,6 +705,7 @@ CK_RV C_MessageVerifyFinal(CK_SESSION_HANDLE s)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_MessageVerifyFinal(s) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_MessageVerifyFinal(s);
 }
 
@@ -624,6 +713,7 @@ CK_RV C_EncapsulateKey(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_OBJEC
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_EncapsulateKey(s, mechanism, base, templ, templLen, ciphertext, ciphertextLen, key) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_EncapsulateKey(s, mechanism, base, templ, templLen, ciphertext, ciphertextLen, key);
 }
 
@@ -631,6 +721,7 @@ CK_RV C_DecapsulateKey(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_OBJEC
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_DecapsulateKey(s, mechanism, base, templ, templLen, ciphertext, ciphertextLen, key) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_DecapsulateKey(s, mechanism, base, templ, templLen, ciphertext, ciphertextLen, key);
 }
 
@@ -638,6 +729,7 @@ CK_RV C_VerifySignatureInit(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_VerifySignatureInit(s, mechanism, key, signature, signatureLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_VerifySignatureInit(s, mechanism, key, signature, signatureLen);
 }
 
@@ -645,6 +737,7 @@ CK_RV C_VerifySignature(CK_SESSION_HANDLE s, CK_BYTE_PTR data, CK_ULONG dataLen)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_VerifySignature(s, data, dataLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_VerifySignature(s, data, dataLen);
 }
 
@@ -652,6 +745,7 @@ CK_RV C_VerifySignatureUpdate(CK_SESSION_HANDLE s, CK_BYTE_PTR part, CK_ULONG pa
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_VerifySignatureUpdate(s, part, partLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_VerifySignatureUpdate(s, part, partLen);
 }
 
@@ -659,6 +753,7 @@ CK_RV C_VerifySignatureFinal(CK_SESSION_HANDLE s)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_VerifySignatureFinal(s) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_VerifySignatureFinal(s);
 }
 
@@ -666,6 +761,7 @@ CK_RV C_GetSessionValidationFlags(CK_SESSION_HANDLE s, CK_ULONG kind, CK_FLAGS_P
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_GetSessionValidationFlags(s, kind, flags) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_GetSessionValidationFlags(s, kind, flags);
 }
 
@@ -673,6 +769,7 @@ CK_RV C_AsyncComplete(CK_SESSION_HANDLE s, CK_UTF8CHAR_PTR fn, CK_ASYNC_DATA_PTR
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_AsyncComplete(s, fn, result) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_AsyncComplete(s, fn, result);
 }
 
@@ -680,6 +777,7 @@ CK_RV C_AsyncGetID(CK_SESSION_HANDLE s, CK_UTF8CHAR_PTR fn, CK_ULONG_PTR id)
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_AsyncGetID(s, fn, id) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_AsyncGetID(s, fn, id);
 }
 
@@ -687,6 +785,7 @@ CK_RV C_AsyncJoin(CK_SESSION_HANDLE s, CK_UTF8CHAR_PTR fn, CK_ULONG id, CK_BYTE_
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_AsyncJoin(s, fn, id, data, dataLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_AsyncJoin(s, fn, id, data, dataLen);
 }
 
@@ -694,6 +793,7 @@ CK_RV C_WrapKeyAuthenticated(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_WrapKeyAuthenticated(s, mechanism, wrapping, key, associated, associatedLen, wrapped, wrappedLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_WrapKeyAuthenticated(s, mechanism, wrapping, key, associated, associatedLen, wrapped, wrappedLen);
 }
 
@@ -701,5 +801,6 @@ CK_RV C_UnwrapKeyAuthenticated(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, 
 {
 	if (cb_process != CB_OWN)
 		return cb_copy ? cb_copy->C_UnwrapKeyAuthenticated(s, mechanism, unwrapping, wrapped, wrappedLen, templ, templLen, associated, associatedLen, key) : CKR_CRYPTOKI_NOT_INITIALIZED;
+	cb_enter();
 	return go_C_UnwrapKeyAuthenticated(s, mechanism, unwrapping, wrapped, wrappedLen, templ, templLen, associated, associatedLen, key);
 }

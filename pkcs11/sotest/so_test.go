@@ -165,7 +165,7 @@ func TestForkAfterUpgrade(t *testing.T) {
 func TestHosts(t *testing.T) {
 	newCard(t)
 	program := build(t, "hosts")
-	for _, how := range []string{"closed-stdio", "no-home", "again", "uninitialised", "nulls", "interfaces", "threads-init"} {
+	for _, how := range []string{"closed-stdio", "no-home", "again", "uninitialised", "nulls", "interfaces", "threads-init", "signals"} {
 		t.Run(how, func(t *testing.T) {
 			if out := run(t, program, hwtest.Module(t), pin, how); how != "closed-stdio" && out != "ok\n" {
 				t.Error(out)

@@ -1,6 +1,9 @@
 /* hosts MODULE PIN HOW: what kinds of programs load a module. Prints "ok". */
+#define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +112,65 @@ static void interfaces(void)
 	CHECK("alike", memcmp((char *)old + sizeof(void *), (char *)p11 + sizeof(void *), sizeof *old - sizeof(void *)), 0);
 }
 
+/* Signals that are the host's alone. */
+static const int hosts_own[] = {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM, SIGWINCH, SIGIO};
+#define OWN (sizeof hosts_own / sizeof hosts_own[0])
+
+/* Whether this thread's mask is what it was. */
+static void same_mask(int line, const sigset_t *was)
+{
+	sigset_t now;
+	pthread_sigmask(SIG_SETMASK, NULL, &now);
+	for (int i = 1; i < SIGRTMAX; i++)
+		if (i != SIGSEGV && i != SIGBUS && i != SIGFPE && i != SIGILL && i != SIGTRAP && sigismember(was, i) != sigismember(&now, i)) {
+			fprintf(stderr, "line %d: signal %d was blocked: %d, now: %d\n", line, i, sigismember(was, i), sigismember(&now, i));
+			exit(1);
+		}
+}
+
+/* Whether all threads but this one leave the host's signals alone. */
+static void threads_leave_signals(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *e;
+	int threads = 0;
+	while ((e = readdir(tasks))) {
+		char path[300], line[200];
+		unsigned long blocked;
+		FILE *f;
+		if (e->d_name[0] == '.' || atoi(e->d_name) == getpid())
+			continue;
+		snprintf(path, sizeof path, "/proc/self/task/%s/status", e->d_name);
+		if (!(f = fopen(path, "r")))
+			continue;
+		while (fgets(line, sizeof line, f))
+			if (sscanf(line, "SigBlk: %lx", &blocked) == 1)
+				for (size_t i = 0; i < OWN; i++)
+					if (!(blocked >> (hosts_own[i] - 1) & 1)) {
+						fprintf(stderr, "thread %s takes signal %d\n", e->d_name, hosts_own[i]);
+						exit(1);
+					}
+		fclose(f);
+		threads++;
+	}
+	closedir(tasks);
+	CHECK("there are threads", threads > 0, 1);
+}
+
+static void *blocked_thread(void *pin)
+{
+	sigset_t all;
+	CK_ULONG n;
+	(void)pin;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	pthread_sigmask(SIG_SETMASK, NULL, &all);
+	for (int i = 0; i < 2; i++)
+		CHECK("C_GetSlotList", p11->C_GetSlotList(1, NULL, &n), CKR_OK);
+	same_mask(__LINE__, &all);
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
 	const char *pin = argv[2], *how = argv[3];
@@ -116,8 +178,35 @@ int main(int argc, char **argv)
 	if (!strcmp(how, "closed-stdio"))
 		for (int fd = 0; fd < 3; fd++)
 			close(fd);
+	sigset_t mask;
+	sigemptyset(&mask);
+	if (!strcmp(how, "signals")) { /* as a daemon with a signalfd has it */
+		sigaddset(&mask, SIGCHLD);
+		sigaddset(&mask, SIGTERM);
+	}
+	sigprocmask(SIG_SETMASK, &mask, NULL);
 	load(argv[1]);
-	if (!strcmp(how, "no-home")) {
+	same_mask(__LINE__, &mask);
+	if (!strcmp(how, "signals")) {
+		pthread_t t;
+		CHECK("C_Initialize", p11->C_Initialize(NULL), CKR_OK);
+		same_mask(__LINE__, &mask);
+		use(pin);
+		same_mask(__LINE__, &mask);
+		threads_leave_signals();
+		pthread_create(&t, NULL, blocked_thread, NULL);
+		pthread_join(t, NULL);
+		if (fork() == 0) {
+			whole(pin);
+			same_mask(__LINE__, &mask);
+			_exit(0);
+		}
+		int status;
+		wait(&status);
+		CHECK("child", status, 0);
+		CHECK("C_Finalize", p11->C_Finalize(NULL), CKR_OK);
+		same_mask(__LINE__, &mask);
+	} else if (!strcmp(how, "no-home")) {
 		/* The readers are named after the library was loaded: nothing may have
 		 * looked at the environment before C_Initialize. */
 		char *readers = strdup(getenv("CARDBRIDGE_READERS"));
