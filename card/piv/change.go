@@ -57,8 +57,7 @@ func (c *Card) ChangePIN(ctx context.Context, name card.SecretName, old, new *se
 //
 // The PIN is the application's. Where a card has its global one for users
 // (card.PINState.Global), that stays as it was, blocked or not: its issuer alone
-// can unblock it. A card that has only that one is
-// card.ErrUnsupported.
+// can unblock it. A card that has only that one is card.ErrUnsupported.
 func (c *Card) UnblockPIN(ctx context.Context, puk, newPIN *secret.Secret, o LoginOptions) error {
 	_, err := run(ctx, c, need{what: "unblock the PIN"}, func(x *tx) (struct{}, error) {
 		ref, err := x.pinRefProven()

@@ -153,11 +153,7 @@ func (x *tx) tryMetadata() error {
 		return nil
 	}
 	_, err := x.metadata(refPIN)
-	switch {
-	case x.ours && errors.Is(err, card.ErrNotFound): // there is a PIN: it is the command that is not there
-		x.c.facts.metadata = no
-		return nil
-	case errors.Is(err, errNoMetadata), errors.Is(err, card.ErrNotFound):
+	if errors.Is(err, errNoMetadata) || errors.Is(err, card.ErrNotFound) {
 		return nil
 	}
 	return err
@@ -171,6 +167,9 @@ func (x *tx) metadata(ref byte) (elements, error) {
 	b, err := x.send(apdu.Command{INS: insMetadata, P2: ref, Le: apdu.LeMax})
 	if err != nil {
 		switch {
+		case x.ours && absent(err) && !x.metadataThere() && always(ref):
+			x.c.facts.metadata = no
+			return nil, fmt.Errorf("%w: %w", errNoMetadata, err)
 		case absent(err) && x.c.facts.metadata != no:
 			// Of all commands of its kind only one that is there looks for a key; but
 			// a card that is not known may say so to commands that it has not.
@@ -207,6 +206,10 @@ func (x *tx) metadata(ref byte) (elements, error) {
 	x.c.facts.metadata = yes
 	return es, nil
 }
+
+// always tells whether every card has this PIN or key: where it is not found it
+// is the command that is not there.
+func always(ref byte) bool { return ref == refPIN || ref == refPUK || ref == refAdminKey }
 
 // metadataThere: the card is known to have the command.
 func (x *tx) metadataThere() bool { return x.row().HasMetadata || x.c.facts.metadata == yes }

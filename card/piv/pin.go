@@ -195,7 +195,8 @@ func (x *tx) pinReference() (byte, error) {
 // globalPIN tells whether the Discovery object, as far as it was read, makes the
 // card's global PIN the one that users know.
 func (f *facts) globalPIN() bool {
-	return f.discovery != nil && f.discovery.GlobalPIN && (f.discovery.GlobalPrimary || !f.discovery.ApplicationPIN)
+	d := f.discovery
+	return d != nil && d.GlobalPIN && (d.GlobalPrimary || !d.ApplicationPIN)
 }
 
 // blocked is the error of a secret without tries.

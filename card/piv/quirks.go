@@ -187,7 +187,7 @@ var cardTable = []CardRow{
 	},
 	{
 		Name: "OpenFIPS201", Manufacturer: "", Model: "OpenFIPS201", label: "OpenFIPS201",
-		HasDiscovery: true, ManagementKey: TripleDES, AESManagement: true,
+		HasDiscovery: true, MayBeMore: true, ManagementKey: TripleDES, AESManagement: true,
 		Defaults: "the issuer's: random PIN and PUK, no management key, no keys, no objects",
 		Quirk:    "slots, their algorithms and objects exist as the personaliser made them; an object that was made and not filled may be answered with 9000 alone; the global PIN may be the only one; the management key may have one form of authentication only",
 		Source:   "makinako/OpenFIPS201, PIV.java and Config.java (1.10)",

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"strings"
 
-	"cardbridge/apdu"
 	"cardbridge/card"
 	"cardbridge/card/piv"
 	"cardbridge/internal/host"
@@ -24,7 +23,7 @@ type pivCard struct {
 
 // host is the readers that the command line and the environment name.
 func (a *app) host() (*host.Host, error) {
-	trace, err := a.tracer()
+	trace, err := a.openTrace()
 	if err != nil {
 		return nil, err
 	}
@@ -249,12 +248,4 @@ func (c *pivCard) pin(ctx context.Context, k secretKind, name card.SecretName, o
 		}
 	}
 	return c.app.secret(ctx, k, note)
-}
-
-// tracer makes what --trace asks for.
-func (a *app) tracer() (func(reader string) apdu.Decorator, error) {
-	if a.global.trace == "" {
-		return nil, nil
-	}
-	return a.openTrace()
 }
