@@ -223,13 +223,18 @@ func tries(st card.PINState, spendLast bool) (string, error) {
 		return "", &card.Blocked{Name: st.Name, Global: st.Global}
 	case st.Tries == 1 && !spendLast:
 		return "", fmt.Errorf("%s: %w", st.Name, card.ErrLastTry)
-	case st.Tries == 1:
-		return "last try", nil
-	case st.Tries > 1:
-		return fmt.Sprintf("%d tries left", st.Tries), nil
-	default:
-		return "", nil
 	}
+	var notes []string
+	if st.Global {
+		notes = append(notes, "the card's global one")
+	}
+	switch {
+	case st.Tries == 1:
+		notes = append(notes, "last try")
+	case st.Tries > 1:
+		notes = append(notes, fmt.Sprintf("%d tries left", st.Tries))
+	}
+	return strings.Join(notes, ", "), nil
 }
 
 // pin gets the PIN (or PUK), and asks for it only after the card has told how
