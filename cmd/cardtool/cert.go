@@ -70,7 +70,7 @@ func (c *pivCard) x509Cert(ctx context.Context, slot piv.Slot) (*x509.Certificat
 	}
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		return nil, fmt.Errorf("the certificate in slot %s: %w", slot.Ref, err)
+		return nil, fmt.Errorf("%w: the certificate in slot %s: %w", card.ErrInvalidAnswer, slot.Ref, err)
 	}
 	return cert, nil
 }

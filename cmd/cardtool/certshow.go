@@ -70,6 +70,8 @@ func (c *pivCard) certificates(ctx context.Context, slots []piv.Slot, all bool) 
 			case all && errors.Is(err, card.ErrNotFound):
 			case all && errors.Is(err, card.ErrWithheld):
 				withheld++
+			case all && errors.Is(err, card.ErrInvalidAnswer):
+				c.app.warn("%v", err) // and the others are shown
 			default:
 				return err
 			}
