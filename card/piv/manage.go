@@ -181,7 +181,7 @@ func (x *tx) block(name card.SecretName, cmd apdu.Command, size int) error {
 		case err == nil:
 			return fmt.Errorf("the card took a wrong %s for right: %w", name, card.ErrInvalidAnswer)
 		case !ok:
-			return fmt.Errorf("%w; some tries of the %s are spent", err, name)
+			return fmt.Errorf("%w; some tries of the %s are spent, the rest is as it was: %w", card.ErrInterruptedWrite, name, err)
 		case status == apdu.ErrAuthMethodBlocked, counted && tries == 0:
 			return nil
 		case status == apdu.ErrWarningNoInformation: // wrong, and it does not count aloud

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto"
+	"crypto/ecdh"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -190,4 +192,24 @@ func fits(key card.PrivateKey, cert *x509.Certificate, slot piv.Slot) error {
 		inputf("the certificate of %s in slot %s is not of the %s key that is there now", subjectOf(cert), slot.Ref, key.Info().Algorithm),
 		"cardtool cert self-sign makes a new one, cert import stores one",
 	}
+}
+
+// canSign refuses keys that only agree on keys.
+func canSign(slot piv.Slot, key card.PrivateKey) error {
+	if _, ok := key.Public().(*ecdh.PublicKey); ok || key.Public() == nil {
+		return fmt.Errorf("the %s key in slot %s cannot sign: %w", orQuestion(string(key.Info().Algorithm)), slot.Ref, card.ErrWrongKey)
+	}
+	return nil
+}
+
+// signWith has make sign something with a slot's key.
+func (c *pivCard) signWith(ctx context.Context, slot piv.Slot, use keyUse, make func(crypto.Signer) ([]byte, error)) (made []byte, err error) {
+	err = c.withKey(ctx, slot, use, "Signing", func(key card.PrivateKey) error {
+		if err := canSign(slot, key); err != nil {
+			return err
+		}
+		made, err = make(key)
+		return err
+	})
+	return made, err
 }
