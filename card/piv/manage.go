@@ -133,7 +133,7 @@ func (x *tx) challenge() ([]byte, error) {
 // Reset makes the applet as from the factory (RESET, Yubico): all keys but the
 // attestation key, all certificates and objects are lost; PIN, PUK and
 // management key have their factory values again. Access condition: PIN and PUK
-// blocked, the PIN alone on some cards. So this spends all tries of both, on values that are no PIN anyone
+// blocked, the PIN alone or nothing on some cards. So this spends all tries of both, on values that are no PIN anyone
 // has: only here, and it stops where a counter does not move. An error after
 // the first try leaves a card with a blocked PIN; Reset can be called again.
 func (c *Card) Reset(ctx context.Context) error {
@@ -150,10 +150,18 @@ func (c *Card) Reset(ctx context.Context) error {
 		c.forgetSecrets()
 		c.content, c.state.verified, c.state.admin = content{}, false, false
 		defer clear(c.tries)
-		if err := x.block("PIN", apdu.Command{INS: insVerify, P2: refPIN}, 8); err != nil {
-			return struct{}{}, err
+		// Before all, as it costs the PIN: a card that has no such command is left
+		// as it is. Some do it at once, Token2 PIN+; Nitrokey 3 with the PIN blocked.
+		_, err := x.send(apdu.Command{INS: insReset})
+		if s, _ := apdu.StatusOf(err); s == apdu.ErrInstruction || s == apdu.ErrClass || s == apdu.ErrFunctionNotSupported {
+			return struct{}{}, fmt.Errorf("%w: a factory reset; nothing was changed: %w", card.ErrUnsupported, err)
 		}
-		_, err := x.send(apdu.Command{INS: insReset}) // Nitrokey 3 wants no more
+		if answered(err) {
+			if err := x.block("PIN", apdu.Command{INS: insVerify, P2: refPIN}, 8); err != nil {
+				return struct{}{}, err
+			}
+			_, err = x.send(apdu.Command{INS: insReset})
+		}
 		if answered(err) {
 			if err := x.block("PUK", apdu.Command{INS: insResetRetry, P2: refPIN}, 16); err != nil {
 				return struct{}{}, err

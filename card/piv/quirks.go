@@ -221,8 +221,8 @@ var cardTable = []CardRow{
 		Name: "OpenFIPS201", Manufacturer: "", Model: "OpenFIPS201", label: "OpenFIPS201",
 		HasDiscovery: true, MayBeMore: true, ManagementKey: TripleDES, AESManagement: true,
 		Defaults: "the issuer's: random PIN and PUK, no management key, no keys, no objects",
-		Quirk:    "slots, their algorithms and objects exist as the personaliser made them; an object that was made and not filled may be answered with 9000 alone; the global PIN may be the only one; the management key may have one form of authentication only",
-		Source:   "makinako/OpenFIPS201, PIV.java and Config.java (1.10)",
+		Quirk:    "slots, their algorithms and objects exist as the personaliser made them; an object that was made and not filled may be answered with 9000 alone; the global PIN may be the only one; the management key may have one form of authentication only; Yubico's commands are those of Swissbit's iShield Key 2, which tells of every slot, with a key or without, what was made last: not believed",
+		Source:   "makinako/OpenFIPS201, PIV.java and Config.java (1.10); framefilter/keyroost, issue 113",
 	},
 	{
 		Name: "ATKey", Manufacturer: "AuthenTrend", Model: "ATKey", label: "ATPIV",

@@ -5,13 +5,17 @@ import (
 	"context"
 	"crypto"
 	"crypto/aes"
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
+	"math/big"
 	"strings"
 	"testing"
 
@@ -263,6 +267,29 @@ func TestResetOfPINAlone(t *testing.T) {
 	ok(t, Open(f).Reset(ctx))
 }
 
+// TestResetNotThere: a card without RESET keeps its PIN.
+func TestResetNotThere(t *testing.T) {
+	f := newToken(t, labelled("OpenFIPS201"))
+	if err := Open(f).Reset(ctx); !errors.Is(err, card.ErrUnsupported) || f.tries != 3 {
+		t.Errorf("%d tries: %v", f.tries, err)
+	}
+}
+
+// TestResetAtOnce: Token2 PIN+ wants nothing blocked.
+func TestResetAtOnce(t *testing.T) {
+	f := newToken(t, labelled("PivApplet v0.9.0/RESA"))
+	f.answer = func(cmd apdu.Command) ([]byte, apdu.Status) {
+		if cmd.INS == insReset {
+			return nil, apdu.OK
+		}
+		return nil, 0
+	}
+	ok(t, Open(f).Reset(ctx))
+	if n, _ := f.count(insVerify); n != 0 {
+		t.Errorf("%d VERIFY", n)
+	}
+}
+
 // TestResetFormat: a card that is not known to look at what a PIN is made of
 // before it counts is found to.
 func TestResetFormat(t *testing.T) {
@@ -499,6 +526,50 @@ func TestMatchAlways(t *testing.T) {
 	for p, want := range map[card.PINPolicy]bool{card.PINOnce: true, card.MatchOnce: true, card.PINAlways: false, card.MatchAlways: false, card.PINNever: false} {
 		if got := (&privateKey{}).usesLogin(card.KeyInfo{PINPolicy: p}); got != want {
 			t.Errorf("%s: %t", p, got)
+		}
+	}
+}
+
+// TestNoAgreement: Pico Keys refuse the other key of an agreement as wrong data.
+func TestNoAgreement(t *testing.T) {
+	der, _ := foreignKey(t)
+	f := newToken(t, nistTemplate)
+	f.objects[0x5FC105] = stored(der)
+	f.answer = func(cmd apdu.Command) ([]byte, apdu.Status) {
+		if cmd.INS == insAuthenticate {
+			return nil, apdu.ErrIncorrectData
+		}
+		return nil, 0
+	}
+	peer, err := ecdh.P256().GenerateKey(rand.Reader)
+	ok(t, err)
+	_, err = Open(f).PrivateKey(ctx, card.KeyInfo{Ref: "9a"}, UseOptions{PIN: sec(factoryPIN)}).ECDH(peer.PublicKey())
+	if !errors.Is(err, card.ErrUnsupported) {
+		t.Error(err)
+	}
+}
+
+// TestOthersAttestations: the slot is in the name, after the vendor's.
+func TestOthersAttestations(t *testing.T) {
+	root, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ok(t, err)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ok(t, err)
+	issuer := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Device"}, IsCA: true, BasicConstraintsValid: true}
+	device, err := x509.CreateCertificate(rand.Reader, issuer, issuer, root.Public(), root)
+	ok(t, err)
+	parsed, err := x509.ParseCertificate(device)
+	ok(t, err)
+	for name, ref := range map[string]card.KeyRef{
+		"YubiKey PIV Attestation 9a": "9a", "CanoKey PIV Attestation 9c": "9c", "Pico OpenPGP PIV Attestation 9A": "9a",
+		"CanoKey PIV Attestation": "", "Attestation 9a": "", "Device PIV Attestation 9a 9c": "",
+	} {
+		leaf := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}}
+		der, err := x509.CreateCertificate(rand.Reader, leaf, parsed, key.Public(), root)
+		ok(t, err)
+		a, err := VerifyAttestation(der, device, parsed)
+		if ref == "" && err == nil || ref != "" && (err != nil || a.Ref != ref) {
+			t.Errorf("%s: %+v %v", name, a, err)
 		}
 	}
 }

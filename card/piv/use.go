@@ -173,7 +173,7 @@ func (x *tx) use(s Slot, info card.KeyInfo, row AlgorithmRow, j job) ([]byte, er
 		return x.sendTouched(info, cmd)
 	})
 	if err != nil {
-		return nil, x.useRefused(s, info, row, err, start)
+		return nil, x.useRefused(s, info, row, j, err, start)
 	}
 	defer clear(b) // a deciphered key or a shared secret, which finish copies
 	es, err := inside(b, tagTemplate)
@@ -252,7 +252,7 @@ func (k *privateKey) RSA(block []byte) ([]byte, error) {
 const hashOnCard = 0xF1
 
 // useRefused gives a status word its meaning.
-func (x *tx) useRefused(s Slot, info card.KeyInfo, row AlgorithmRow, err error, start time.Time) error {
+func (x *tx) useRefused(s Slot, info card.KeyInfo, row AlgorithmRow, j job, err error, start time.Time) error {
 	status, answered := apdu.StatusOf(err)
 	if !answered {
 		return err
@@ -269,6 +269,8 @@ func (x *tx) useRefused(s Slot, info card.KeyInfo, row AlgorithmRow, err error, 
 		return err
 	case row.Algorithm == card.P256 && slices.Contains(x.c.facts.template.algorithms, hashOnCard):
 		return fmt.Errorf("%w: this card's P-256 keys sign only what it hashes itself; they agree on secrets: %w", card.ErrUnsupported, err)
+	case status == apdu.ErrIncorrectData && j.tag == tagExponentiation && info.Public != nil: // Pico Keys
+		return fmt.Errorf("%w: this card does not agree on secrets with key %s: %w", card.ErrUnsupported, s.Ref, err)
 	case status == apdu.ErrReferenceNotFound, status == apdu.ErrNotFound, status == apdu.ErrIncorrectP1P2, status == apdu.ErrIncorrectData && info.Public == nil:
 		return fmt.Errorf("%w: slot %s has no %s key: %w", card.ErrNotFound, s.Ref, info.Algorithm, err)
 	case status == apdu.ErrWrongLength:
