@@ -1,6 +1,7 @@
 package piv
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -197,7 +198,9 @@ func parseTemplate(b []byte) (template, error) {
 	}
 	v, err := leading(b, 0x61)
 	if err != nil {
-		return template{}, fmt.Errorf("SELECT: %w", err)
+		if v, err = unwrapped(b, err); err != nil {
+			return template{}, fmt.Errorf("SELECT: %w", err)
+		}
 	}
 	es, err := parsePadded(v)
 	if err != nil {
@@ -221,6 +224,15 @@ func parseTemplate(b []byte) (template, error) {
 		}
 	}
 	return t, nil
+}
+
+// unwrapped is the template of Pico Keys, with a length of 0 although it is not
+// empty, or without its tag; err of everything else.
+func unwrapped(b []byte, err error) ([]byte, error) {
+	if b = bytes.TrimPrefix(b, []byte{0x61, 0x00}); bytes.HasPrefix(b, []byte{0x4F}) {
+		return b, nil
+	}
+	return nil, err
 }
 
 // yubico tells whether the template is the one of Yubico's cards: the AID
