@@ -79,12 +79,8 @@ func (t *token) Login(user session.UserType, _ string, pin []byte) error {
 		if ck.UserType(user) == ck.CKU_SO {
 			return ck.CKR_ARGUMENTS_BAD // a management key is nothing to type
 		}
-		p, err := t.padToken(t.ctx)
-		if err != nil {
-			return err
-		}
 		defer t.pinUsed()
-		return t.noticed(p.LoginOnPad(t.ctx, t.mayspend()))
+		return t.noticed(t.onPad(func(p PadToken) error { return p.LoginOnPad(t.ctx, t.mayspend()) }))
 	}
 	if ck.UserType(user) == ck.CKU_SO {
 		defer t.pinUsed()
@@ -148,6 +144,15 @@ func (t *token) padToken(ctx context.Context) (PadToken, error) {
 		return nil, ck.CKR_ARGUMENTS_BAD
 	}
 	return p, nil
+}
+
+// onPad runs what needs the reader's keys.
+func (t *token) onPad(work func(PadToken) error) error {
+	p, err := t.padToken(t.ctx)
+	if err != nil {
+		return err
+	}
+	return work(p)
 }
 
 // pinUsed says that the state of the PIN may be another now.

@@ -164,63 +164,76 @@ func (m *Module) writable(s session.SessionHandle) (AdminToken, session.State, e
 }
 
 // withPIN is Do for what changes the PIN.
-func (m *Module) withPIN(s session.SessionHandle, work func(spendLastTry bool) error) error {
+func (m *Module) withPIN(s session.SessionHandle, work func(*token) error) error {
 	t, err := m.tokenOf(s)
 	if err != nil {
 		return err
 	}
 	defer t.pinUsed()
-	return m.app.Do(s, func() error { return work(t.mayspend()) })
+	return m.app.Do(s, func() error { return t.noticed(work(t)) })
 }
 
 // InitPIN is C_InitPIN: the SO sets the user's PIN. A card wants the secret
-// that unblocks the PIN for this; that is what the SO logged in with.
+// that unblocks the PIN for this; that is what the SO logged in with. A nil PIN is
+// typed on the reader's keys.
 func (m *Module) InitPIN(s session.SessionHandle, pin []byte) error {
-	if pin == nil {
-		return ck.CKR_ARGUMENTS_BAD
-	}
-	t, state, err := m.writable(s)
+	admin, state, err := m.writable(s)
 	if err != nil {
 		return err
 	}
 	if state != session.CKS_RW_SO_FUNCTIONS {
 		return ck.CKR_USER_NOT_LOGGED_IN
 	}
-	return m.withPIN(s, func(bool) error {
+	return m.withPIN(s, func(t *token) error {
+		if pin == nil {
+			return t.onPad(func(p PadToken) error { return p.UnblockPINOnPad(t.ctx, false) })
+		}
 		replacement := secret.New(slices.Clone(pin))
 		defer replacement.Wipe()
-		return t.UnblockPIN(m.lib.ctx, nil, replacement)
+		return admin.UnblockPIN(t.ctx, nil, replacement)
 	})
 }
 
 // SetPIN is C_SetPIN: of the SO in a R/W SO session, of the user in the others.
 // Where the user's PIN is blocked and nobody is logged in, old is what unblocks
 // it: callers that know cards do it so (OpenSC's "set PIN in unlogged session").
+// Where both are nil they are typed on the reader's keys; the SO's is nothing to
+// type.
 func (m *Module) SetPIN(s session.SessionHandle, old, replacement []byte) error {
-	if old == nil || replacement == nil {
-		return ck.CKR_ARGUMENTS_BAD
-	}
-	t, state, err := m.writable(s)
+	admin, state, err := m.writable(s)
 	if err != nil {
 		return err
 	}
-	return m.withPIN(s, func(spendLastTry bool) error {
-		ctx := m.lib.ctx
+	typed := old == nil && replacement == nil
+	if !typed && (old == nil || replacement == nil) || typed && state == session.CKS_RW_SO_FUNCTIONS {
+		return ck.CKR_ARGUMENTS_BAD
+	}
+	return m.withPIN(s, func(t *token) error {
 		if state == session.CKS_RW_SO_FUNCTIONS {
-			return t.ChangeAdmin(ctx, old, replacement)
+			return admin.ChangeAdmin(t.ctx, old, replacement)
+		}
+		blocked := false
+		if state == session.CKS_RW_PUBLIC_SESSION {
+			pin, err := admin.PINState(t.ctx, card.PIN)
+			if err != nil {
+				return err
+			}
+			blocked = pin.Blocked()
+		}
+		if typed {
+			return t.onPad(func(p PadToken) error {
+				if blocked {
+					return p.UnblockPINOnPad(t.ctx, true)
+				}
+				return p.ChangePINOnPad(t.ctx, t.mayspend())
+			})
 		}
 		before, after := secret.New(slices.Clone(old)), secret.New(slices.Clone(replacement))
 		defer before.Wipe()
 		defer after.Wipe()
-		if state == session.CKS_RW_PUBLIC_SESSION {
-			pin, err := t.PINState(ctx, card.PIN)
-			if err != nil {
-				return err
-			}
-			if pin.Blocked() {
-				return t.UnblockPIN(ctx, before, after)
-			}
+		if blocked {
+			return admin.UnblockPIN(t.ctx, before, after)
 		}
-		return t.ChangePIN(ctx, before, after, spendLastTry)
+		return admin.ChangePIN(t.ctx, before, after, t.mayspend())
 	})
 }

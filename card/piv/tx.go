@@ -31,13 +31,18 @@ type tx struct {
 // attempt runs f with what n needs. When what came back can also be the answer
 // of another applet, or of a card that lost its logins - another program
 // selected something, or reset the card, between two transactions - it begins
-// again from SELECT, once.
+// again from SELECT, once; from a proof that leaves the card's state alone where
+// SELECT would drop a login that only the person could give again.
 func attempt[T any](x *tx, n need, f func(*tx) (T, error)) (T, error) {
 	v, err := once(x, n, f)
 	if err == nil || !x.doubtful(n, err) {
 		return v, err
 	}
-	if err := x.selectApplet(); err != nil {
+	prove := x.selectApplet
+	if x.c.state.verified && !x.c.pin.held() {
+		prove = x.proveGently
+	}
+	if err := prove(); err != nil {
 		var zero T
 		return zero, err
 	}
