@@ -64,7 +64,7 @@ func (a *app) pinStatusCommand() *cobra.Command {
 
 // changeCommand changes the PIN or the PUK.
 func (a *app) changeCommand(use, short string, name card.SecretName, old, new secretKind) *cobra.Command {
-	var spendLast bool
+	var spendLast, pad bool
 	cmd := &cobra.Command{
 		Use:     use,
 		Short:   short,
@@ -75,6 +75,13 @@ func (a *app) changeCommand(use, short string, name card.SecretName, old, new se
 			ctx := cmd.Context()
 			return a.withCard(ctx, func(c *pivCard) error {
 				o := piv.LoginOptions{SpendLastTry: spendLast}
+				if pad {
+					if err := c.changeOnPad(ctx, name, old, new, o); err != nil {
+						return err
+					}
+					a.message("%s changed", name)
+					return nil
+				}
 				was, err := c.pin(ctx, old, name, o)
 				if err != nil {
 					return err
@@ -92,6 +99,7 @@ func (a *app) changeCommand(use, short string, name card.SecretName, old, new se
 		},
 	}
 	a.takes(cmd, old, new)
+	padFlag(cmd, &pad, old, new)
 	spendLastFlag(cmd, &spendLast)
 	return cmd
 }

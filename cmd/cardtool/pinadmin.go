@@ -20,7 +20,7 @@ func (a *app) pukCommand() *cobra.Command {
 }
 
 func (a *app) pinUnblockCommand() *cobra.Command {
-	var spendLast bool
+	var spendLast, pad bool
 	cmd := &cobra.Command{
 		Use:     "unblock",
 		Short:   "Set a new PIN with the PUK",
@@ -31,6 +31,13 @@ func (a *app) pinUnblockCommand() *cobra.Command {
 			ctx := cmd.Context()
 			return a.withCard(ctx, func(c *pivCard) error {
 				o := piv.LoginOptions{SpendLastTry: spendLast}
+				if pad {
+					if err := c.unblockOnPad(ctx, o); err != nil {
+						return err
+					}
+					a.message("PIN set")
+					return nil
+				}
 				puk, err := c.pin(ctx, pukSecret, card.PUK, o)
 				if err != nil {
 					return err
@@ -48,6 +55,7 @@ func (a *app) pinUnblockCommand() *cobra.Command {
 		},
 	}
 	a.takes(cmd, pukSecret, newPIN)
+	padFlag(cmd, &pad, pukSecret, newPIN)
 	spendLastFlag(cmd, &spendLast)
 	return cmd
 }
