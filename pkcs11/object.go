@@ -142,7 +142,7 @@ func (o *object) changed(t Template, copied bool) (attributes, error) {
 			return nil, ck.CKR_TEMPLATE_INCONSISTENT
 		case !row.wellFormed(a.Value):
 			return nil, ck.CKR_ATTRIBUTE_VALUE_INVALID
-		case row.rules&change == 0 && !(copied && row.rules&copying != 0):
+		case row.rules&change == 0 && !(copied && row.rules&copying != 0), row.rules&neverTrue != 0 && !bytes.Equal(a.Value, no):
 			return nil, ck.CKR_ATTRIBUTE_READ_ONLY
 		case row.rules&onlyTrue != 0 && attrs.bool(a.Type) && !bytes.Equal(a.Value, yes),
 			row.rules&onlyFalse != 0 && !attrs.bool(a.Type) && !bytes.Equal(a.Value, no):
