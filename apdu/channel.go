@@ -22,8 +22,8 @@ type Channel struct {
 	MaxResponse int
 }
 
-// DefaultMaxResponse bounds an answer when Channel.MaxResponse is 0.
-const DefaultMaxResponse = 1 << 20
+// defaultMaxResponse bounds an answer when Channel.MaxResponse is 0.
+const defaultMaxResponse = 1 << 20
 
 // Errors of answers that no command can have.
 var (
@@ -122,7 +122,7 @@ func (c *Channel) exchange(t Transmitter, cmd Command, extended bool) ([]byte, S
 // collect fetches the rest of an answer after 61xx.
 func (c *Channel) collect(t Transmitter, cmd Command, data []byte, status Status) ([]byte, Status, error) {
 	limit := c.maxResponse()
-	answer := append([]byte(nil), data...)
+	answer := data
 	for parts := 1; status.Class() == ClassMore; parts++ {
 		if parts > maxParts(len(answer)) {
 			return nil, 0, fmt.Errorf("%w: %d bytes in %d parts", ErrEndlessAnswer, len(answer), parts)
@@ -145,9 +145,22 @@ func (c *Channel) collect(t Transmitter, cmd Command, data []byte, status Status
 		if len(answer)+len(part) > limit {
 			return nil, 0, fmt.Errorf("%w: more than %d bytes", ErrEndlessAnswer, limit)
 		}
-		answer, status = append(answer, part...), s
+		answer, status = join(answer, part), s
 	}
 	return answer, status, nil
+}
+
+// join appends part to answer. Either may be of a secret: no second copy stays
+// behind.
+func join(answer, part []byte) []byte {
+	if n := len(answer) + len(part); n > cap(answer) {
+		whole := append(make([]byte, 0, 2*n), answer...)
+		clear(answer)
+		answer = whole
+	}
+	answer = append(answer, part...)
+	clear(part)
+	return answer
 }
 
 // maxParts bounds in how many parts n bytes may come: a few tiny ones are
@@ -158,7 +171,7 @@ func (c *Channel) maxResponse() int {
 	if c.MaxResponse > 0 {
 		return c.MaxResponse
 	}
-	return DefaultMaxResponse
+	return defaultMaxResponse
 }
 
 // once exchanges one command APDU for one response APDU.

@@ -233,6 +233,26 @@ func TestChannelWipesSecrets(t *testing.T) {
 	}
 }
 
+// Nor do those of an answer that came in parts, but in the answer itself.
+func TestChannelWipesParts(t *testing.T) {
+	answers := [][]byte{unhex("(AA*250) 61FA"), unhex("(AA*250) 6110"), unhex("(AA*16) 9000")}
+	var kept [][]byte
+	card := apdu.TransmitterFunc(func([]byte) ([]byte, error) {
+		b := answers[len(kept)]
+		kept = append(kept, b)
+		return b, nil
+	})
+	got, err := new(apdu.Channel).Send(card, apdu.Command{INS: 0x87, Data: []byte{1}, Le: 256})
+	if err != nil || !bytes.Equal(got, unhex("(AA*516)")) {
+		t.Fatalf("%X, %v", got, err)
+	}
+	for i, k := range kept {
+		if bytes.Contains(k, []byte{0xAA}) {
+			t.Errorf("part %d is left in memory", i)
+		}
+	}
+}
+
 func FuzzChannel(f *testing.F) {
 	f.Add([]byte{0x61, 0x10, 0, 0x6C, 0x02, 0, 0x90, 0x00}, 300, 0, true)
 	f.Add([]byte("\x01\x02\x03\x61\x00"), 10, -1, false)

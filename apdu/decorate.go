@@ -26,7 +26,9 @@ func Decorate(t Transmitter, decorators ...Decorator) Transmitter {
 	return t
 }
 
-// DecorateTransaction is Decorate for a transaction: its epoch stays visible.
+// DecorateTransaction is Decorate for a transaction: its epoch stays visible, and
+// its PIN pad goes past the decorators, as there is nothing in a [PINEntry] but
+// padding.
 func DecorateTransaction(tx Transaction, decorators ...Decorator) Transaction {
 	if len(decorators) == 0 {
 		return tx
@@ -53,6 +55,13 @@ type decoratedTransaction struct {
 }
 
 func (w decoratedTransaction) Epoch() uint64 { return w.tx.Epoch() }
+
+func (w decoratedTransaction) TransmitPIN(e PINEntry) ([]byte, error) {
+	if p, ok := w.tx.(PINTransmitter); ok {
+		return p.TransmitPIN(e)
+	}
+	return nil, ErrNoPINPad
+}
 
 // secretly marks all that passes as secret.
 type secretly struct{ next Transmitter }

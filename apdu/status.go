@@ -19,13 +19,9 @@ const (
 	ErrExecution              Status = 0x6400
 	ErrMemoryFailure          Status = 0x6581
 	ErrWrongLength            Status = 0x6700
-	ErrLogicalChannel         Status = 0x6881
-	ErrSecureMessaging        Status = 0x6882
-	ErrLastCommandExpected    Status = 0x6883
 	ErrChainingNotSupported   Status = 0x6884
 	ErrSecurityStatus         Status = 0x6982
 	ErrAuthMethodBlocked      Status = 0x6983
-	ErrReferenceDataUnusable  Status = 0x6984
 	ErrConditionsNotSatisfied Status = 0x6985
 	ErrCommandNotAllowed      Status = 0x6986
 	ErrIncorrectData          Status = 0x6A80

@@ -1,36 +1,26 @@
 package apdu
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"iter"
 )
 
 // A Tag is a BER-TLV tag as it is written, of one to four bytes: 0x7C, 0x7F49,
 // 0x5FC105 (ISO 7816-4 section 5.2.2.1).
 type Tag uint32
 
-// Constructed tells whether the value is itself made of data objects.
-func (t Tag) Constructed() bool {
-	for t > 0xFF {
-		t >>= 8
+// Bytes are the tag as it is written, in a tag list (5C) say.
+func (t Tag) Bytes() []byte {
+	b := binary.BigEndian.AppendUint32(nil, uint32(t))
+	for len(b) > 1 && b[0] == 0 {
+		b = b[1:]
 	}
-	return t&0x20 != 0
+	return b
 }
 
 // String is the tag in hex.
-func (t Tag) String() string {
-	switch {
-	case t > 0xFFFFFF:
-		return fmt.Sprintf("%08X", uint32(t))
-	case t > 0xFFFF:
-		return fmt.Sprintf("%06X", uint32(t))
-	case t > 0xFF:
-		return fmt.Sprintf("%04X", uint32(t))
-	default:
-		return fmt.Sprintf("%02X", uint32(t))
-	}
-}
+func (t Tag) String() string { return fmt.Sprintf("%X", t.Bytes()) }
 
 // A TLV is one BER-TLV data object.
 type TLV struct {
@@ -38,13 +28,8 @@ type TLV struct {
 	Value []byte // a part of the bytes it was read from, not a copy
 }
 
-// Errors of reading BER-TLV.
-var (
-	// ErrTLV: the bytes are not BER-TLV with definite lengths.
-	ErrTLV = errors.New("apdu: malformed BER-TLV")
-	// ErrNoTag: well-formed, but the data object is not there.
-	ErrNoTag = errors.New("apdu: data object absent")
-)
+// ErrTLV: the bytes are not BER-TLV with definite lengths.
+var ErrTLV = errors.New("apdu: malformed BER-TLV")
 
 // ReadTLV reads the first data object of b and returns what follows it. It
 // allocates nothing: a length beyond b is ErrTLV, as are the indefinite length,
@@ -109,53 +94,17 @@ func readLength(b []byte) (uint64, []byte, error) {
 	return n, b[1+size:], nil
 }
 
-// TLVs goes through the data objects of b in order. The first malformed one
-// ends it with an error.
-func TLVs(b []byte) iter.Seq2[TLV, error] {
-	return func(yield func(TLV, error) bool) {
-		for len(b) > 0 {
-			v, rest, err := ReadTLV(b)
-			if !yield(v, err) || err != nil {
-				return
-			}
-			b = rest
-		}
-	}
-}
-
 // ParseTLVs reads all of b as data objects.
 func ParseTLVs(b []byte) ([]TLV, error) {
 	var all []TLV
-	for v, err := range TLVs(b) {
+	for len(b) > 0 {
+		v, rest, err := ReadTLV(b)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, v)
+		all, b = append(all, v), rest
 	}
 	return all, nil
-}
-
-// FindTLV goes down path, from an outermost tag of b to one inside its value
-// and so on, and returns the value of the last. Of data objects with the same
-// tag it takes the first. What follows it is not looked at, as cards pad their
-// files. The error is ErrNoTag or ErrTLV.
-func FindTLV(b []byte, path ...Tag) ([]byte, error) {
-	for _, tag := range path {
-		found := false
-		for v, err := range TLVs(b) {
-			if err != nil {
-				return nil, err
-			}
-			if v.Tag == tag {
-				b, found = v.Value, true
-				break
-			}
-		}
-		if !found {
-			return nil, fmt.Errorf("%w: tag %v", ErrNoTag, tag)
-		}
-	}
-	return b, nil
 }
 
 // EncodeTLV builds a data object with the shortest length, its value the
@@ -181,12 +130,7 @@ func AppendTLV(dst []byte, tag Tag, values ...[]byte) []byte {
 }
 
 func appendTag(dst []byte, tag Tag) []byte {
-	var b []byte
-	for shift := 24; shift >= 0; shift -= 8 {
-		if d := byte(tag >> shift); d != 0 || len(b) > 0 {
-			b = append(b, d)
-		}
-	}
+	b := tag.Bytes()
 	if got, rest, err := readTag(b); err != nil || len(rest) > 0 || got != tag {
 		panic(fmt.Sprintf("apdu: %v is not a BER tag", tag))
 	}

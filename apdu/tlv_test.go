@@ -66,30 +66,6 @@ func TestReadTLVDoesNotAllocate(t *testing.T) {
 	}
 }
 
-func TestFindTLV(t *testing.T) {
-	b := unhex("61 0A  4F 01 A0  79 05 4F 03 010203  DF 01 01 07 00 00")
-	for _, tt := range []struct {
-		path []apdu.Tag
-		want string
-		err  error
-	}{
-		{[]apdu.Tag{0x61, 0x79, 0x4F}, "010203", nil},
-		{[]apdu.Tag{0x61, 0x4F}, "A0", nil},
-		{[]apdu.Tag{0xDF01}, "07", nil}, // padding after it does not matter
-		{[]apdu.Tag{0x61, 0x4F, 0x01}, "", apdu.ErrTLV},
-		{[]apdu.Tag{0x61, 0x50}, "", apdu.ErrNoTag},
-		{[]apdu.Tag{0x62}, "", apdu.ErrTLV},
-	} {
-		got, err := apdu.FindTLV(b, tt.path...)
-		if !bytes.Equal(got, unhex(tt.want)) || !errors.Is(err, tt.err) {
-			t.Errorf("%v: %X, %v", tt.path, got, err)
-		}
-	}
-	if _, err := apdu.FindTLV(nil, 0x53); !errors.Is(err, apdu.ErrNoTag) {
-		t.Error(err)
-	}
-}
-
 func TestEncodeTLV(t *testing.T) {
 	for _, tt := range []struct {
 		got  []byte
@@ -121,9 +97,9 @@ func TestEncodeTLV(t *testing.T) {
 
 func TestTag(t *testing.T) {
 	for tag, want := range map[apdu.Tag]string{
-		0x53: "53 false", 0x7C: "7C true", 0x7F49: "7F49 true", 0x5FC105: "5FC105 false", 0x01: "01 false", 0x5F818101: "5F818101 false",
+		0x53: "53", 0x7C: "7C", 0x7F49: "7F49", 0x5FC105: "5FC105", 0x01: "01", 0x5F818101: "5F818101", 0: "00",
 	} {
-		if got := fmt.Sprint(tag, tag.Constructed()); got != want {
+		if got := fmt.Sprint(tag); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}

@@ -5,7 +5,8 @@ import "errors"
 // A Transmitter exchanges one command APDU for one response APDU, whose last
 // two bytes are the status word. It is the only method the layers above ask of
 // whatever lies below. An error means that no response came: a status word,
-// however bad, is a response and not an error here.
+// however bad, is a response and not an error here. The response is the caller's,
+// to keep and to overwrite.
 type Transmitter interface {
 	Transmit(command []byte) (response []byte, err error)
 }

@@ -10,8 +10,9 @@ import (
 // programs may use the card between two transactions.
 type Conn interface {
 	// Transact runs f while no other program can speak to the card, and
-	// returns its error. It connects first where that is needed. f must not
-	// prompt, sleep or wait for a lock. Errors of the wire match
+	// returns its error, not before f has returned. It connects first where that
+	// is needed. f must not prompt, sleep or wait for a lock. When ctx ends, the
+	// exchange under way fails with its error at once. Errors of the wire match
 	// apdu.ErrRemoved, apdu.ErrReset or apdu.ErrNoAnswer.
 	Transact(ctx context.Context, f func(apdu.Transaction) error) error
 	// Reader is the reader's name, for messages.

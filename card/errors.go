@@ -10,6 +10,7 @@ import (
 var (
 	ErrNotFound          = errors.New("not on the card")
 	ErrNoApplet          = errors.New("the card has no such applet")
+	ErrWithheld          = errors.New("the card refuses this to this reader; many allow it over their contacts only")
 	ErrUnsupported       = errors.New("the card cannot do this")
 	ErrLoginRequired     = errors.New("PIN required")
 	ErrAdminRequired     = errors.New("management key required")
@@ -21,7 +22,7 @@ var (
 	ErrNotEntered        = errors.New("no PIN was typed on the reader")
 	ErrRefusedBefore     = errors.New("the card refused this PIN before; not sent again")
 	ErrLastTry           = errors.New("only one try is left; not spent")
-	ErrWrongSecretFormat = errors.New("cannot be a PIN of this card; not sent")
+	ErrWrongSecretFormat = errors.New("cannot be right for this card; not sent")
 )
 
 // A WrongPIN says that the card refused a PIN, and how many tries are left.
@@ -47,11 +48,17 @@ func (e *WrongPIN) Unwrap() error { return e.Err }
 
 // A Blocked says that a secret has no tries left.
 type Blocked struct {
-	Name SecretName
-	Err  error
+	Name   SecretName
+	Global bool // as in PINState
+	Err    error
 }
 
-func (e *Blocked) Error() string { return fmt.Sprintf("the %s is blocked", e.Name) }
+func (e *Blocked) Error() string {
+	if e.Global {
+		return fmt.Sprintf("the card's global %s is blocked", e.Name)
+	}
+	return fmt.Sprintf("the %s is blocked", e.Name)
+}
 
 // Unwrap returns the status word.
 func (e *Blocked) Unwrap() error { return e.Err }

@@ -18,6 +18,7 @@ type PINState struct {
 	Max      int  // tries when fresh, -1 where the card does not tell
 	Verified bool // known to the applet in this session; Tries may then be -1
 	Default  bool // still the factory value, where the card tells
+	Global   bool // the card's own rather than the applet's: the PUK does not unblock it
 }
 
 // Blocked tells whether no try is left.

@@ -22,6 +22,8 @@
 //	HWTEST_SERIALS         serial numbers of real cards to use instead of
 //	                       software cards, separated by commas
 //	HWTEST_DESTRUCTIVE=1   what is on them may be destroyed
+//	HWTEST_PROMPT=1        the machine has nothing else to do: what is done too
+//	                       late fails a test, and is not only logged
 //	HWTEST_ARTEFACTS       a folder that keeps what the programs printed
 //	CARDTOOL               a cardtool that is built already
 //	CARDBRIDGE_PKCS11      a PKCS #11 module that is built already

@@ -9,13 +9,14 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"cardbridge/card/softcard"
 )
 
 const (
 	pcscdPath   = "/usr/sbin/pcscd"
 	pcscdSocket = "/run/pcscd/pcscd.comm"
 	vpcdDriver  = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so"
-	firstPort   = 35963
 )
 
 // A daemon is one run of pcscd.
@@ -54,7 +55,7 @@ func configure(dir string, names []string) error {
 
 // vpcdPort is where the i-th reader's driver listens. Each serves two slots, on
 // two ports.
-func vpcdPort(i int) int { return firstPort + 2*i }
+func vpcdPort(i int) int { return softcard.DefaultPort + 2*i }
 
 // startDaemon starts pcscd with the configuration in dir and waits until
 // every reader's driver listens.
@@ -84,7 +85,7 @@ func startDaemon(dir string, readers int) (*daemon, error) {
 		d.err = cmd.Wait()
 		close(d.done)
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	err = until(ctx, func() bool {
 		if _, err := os.Stat(pcscdSocket); err != nil {
@@ -116,7 +117,7 @@ func (d *daemon) stop() {
 	_ = d.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-d.done:
-	case <-time.After(5 * time.Second):
+	case <-time.After(Patience):
 	}
 	d.kill()
 }
@@ -138,4 +139,10 @@ func until(ctx context.Context, condition func() bool) error {
 		}
 	}
 	return nil
+}
+
+// pause stops pcscd where it is until the function returned is called.
+func (d *daemon) pause() (goOn func()) {
+	_ = d.cmd.Process.Signal(syscall.SIGSTOP)
+	return func() { _ = d.cmd.Process.Signal(syscall.SIGCONT) }
 }

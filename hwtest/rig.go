@@ -229,6 +229,16 @@ func (r *Rig) RestartPCSCD() {
 	r.StartPCSCD()
 }
 
+// PausePCSCD has pcscd answer nobody, as on a machine with much to do, until the
+// function returned is called.
+func (r *Rig) PausePCSCD() (goOn func()) {
+	r.t.Helper()
+	if r.daemon == nil {
+		r.t.Fatal("pcscd does not run")
+	}
+	return r.daemon.pause()
+}
+
 // Remove takes the i-th card out, and waits until PC/SC knows.
 func (r *Rig) Remove(i int) {
 	r.t.Helper()
@@ -246,7 +256,7 @@ func (r *Rig) Insert(i int) {
 // await waits until PC/SC sees the i-th card present, or not.
 func (r *Rig) await(i int, present bool) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(r.ctx, Patience)
 	defer cancel()
 	if err := awaitCard(ctx, r.Reader(i), present); err != nil {
 		r.t.Fatalf("reader %s, card present %v: %v", r.Reader(i), present, err)

@@ -30,7 +30,7 @@ func present(t *testing.T) (with, without []string) {
 	}
 	for _, name := range names {
 		states := []scard.ReaderState{{Reader: name}}
-		if err := pcsc.GetStatusChange(states, time.Second); err != nil {
+		if err := pcsc.GetStatusChange(states, hwtest.Patience); err != nil {
 			t.Fatal(err)
 		}
 		if states[0].EventState&scard.StatePresent != 0 {
@@ -134,7 +134,7 @@ func TestDisturb(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer connection.Disconnect(scard.LeaveCard) //nolint:errcheck // nothing to lose
-			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), hwtest.Patience)
 			defer cancel()
 			selectPIV := []byte("\x00\xA4\x04\x00\x05\xA0\x00\x00\x03\x08\x00")
 			pinState := []byte("\x00\x20\x00\x80")

@@ -1,6 +1,7 @@
 package pkcs11
 
 import (
+	"bytes"
 	"slices"
 
 	"cardbridge/pkcs11/ck"
@@ -191,6 +192,22 @@ func rowFor(t ck.AttributeType, class classMask, key keyMask) *attributeRow {
 		}
 	}
 	return nil
+}
+
+// row finds the row of a template's attribute, whose value must be of the row's
+// form and the only one that the template has for it.
+func (t Template) row(i int, class classMask, key keyMask) (*attributeRow, error) {
+	a := t[i]
+	row := rowFor(a.Type, class, key)
+	switch {
+	case row == nil:
+		return nil, ck.CKR_ATTRIBUTE_TYPE_INVALID
+	case slices.ContainsFunc(t[:i], func(b Attribute) bool { return b.Type == a.Type && !bytes.Equal(a.Value, b.Value) }):
+		return nil, ck.CKR_TEMPLATE_INCONSISTENT
+	case !row.wellFormed(a.Value):
+		return nil, ck.CKR_ATTRIBUTE_VALUE_INVALID
+	}
+	return row, nil
 }
 
 // wellFormed tells whether a value has the form its attribute asks for.

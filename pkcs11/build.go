@@ -23,18 +23,14 @@ var created = origin{rule: create, mechanism: ck.Unavailable}
 // a value. class and key type are settled before.
 func check(t Template, class ck.ObjectClass, keyType ck.KeyType, rule rules) error {
 	mask, kind := maskOf(class), keyMaskOf(class, keyType)
-	for i, a := range t {
-		row := rowFor(a.Type, mask, kind)
+	for i := range t {
+		row, err := t.row(i, mask, kind)
 		switch {
-		case row == nil:
-			return ck.CKR_ATTRIBUTE_TYPE_INVALID
-		case slices.ContainsFunc(t[:i], func(b Attribute) bool { return b.Type == a.Type && !bytes.Equal(a.Value, b.Value) }):
-			return ck.CKR_TEMPLATE_INCONSISTENT
-		case !row.wellFormed(a.Value):
-			return ck.CKR_ATTRIBUTE_VALUE_INVALID
+		case err != nil:
+			return err
 		case row.rules&rule == 0 && row.rules&given != 0:
 			return ck.CKR_TEMPLATE_INCONSISTENT
-		case row.rules&rule == 0, row.rules&neverTrue != 0 && !bytes.Equal(a.Value, no):
+		case row.rules&rule == 0, row.rules&neverTrue != 0 && !bytes.Equal(t[i].Value, no):
 			return ck.CKR_ATTRIBUTE_READ_ONLY
 		}
 	}

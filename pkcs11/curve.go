@@ -9,6 +9,7 @@ import (
 	"crypto/elliptic"
 	"encoding/asn1"
 
+	"cardbridge/card"
 	"cardbridge/pkcs11/ck"
 )
 
@@ -21,16 +22,17 @@ type curve struct {
 	// two key types where callers know the curve by it.
 	printable string
 	bits      int
+	onCard    card.Algorithm // as a card knows it; empty where none does
 	ecdsa     elliptic.Curve // nil for Edwards and Montgomery curves
 	ecdh      ecdh.Curve     // nil where there is no key agreement
 }
 
 var curves = [...]curve{
-	{"P-256", ck.CKK_EC, asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}, "", 256, elliptic.P256(), ecdh.P256()},
-	{"P-384", ck.CKK_EC, asn1.ObjectIdentifier{1, 3, 132, 0, 34}, "", 384, elliptic.P384(), ecdh.P384()},
-	{"P-521", ck.CKK_EC, asn1.ObjectIdentifier{1, 3, 132, 0, 35}, "", 521, elliptic.P521(), ecdh.P521()},
-	{"Ed25519", ck.CKK_EC_EDWARDS, asn1.ObjectIdentifier{1, 3, 101, 112}, "edwards25519", 255, nil, nil},
-	{"X25519", ck.CKK_EC_MONTGOMERY, asn1.ObjectIdentifier{1, 3, 101, 110}, "curve25519", 255, nil, ecdh.X25519()},
+	{"P-256", ck.CKK_EC, asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}, "", 256, card.P256, elliptic.P256(), ecdh.P256()},
+	{"P-384", ck.CKK_EC, asn1.ObjectIdentifier{1, 3, 132, 0, 34}, "", 384, card.P384, elliptic.P384(), ecdh.P384()},
+	{"P-521", ck.CKK_EC, asn1.ObjectIdentifier{1, 3, 132, 0, 35}, "", 521, "", elliptic.P521(), ecdh.P521()},
+	{"Ed25519", ck.CKK_EC_EDWARDS, asn1.ObjectIdentifier{1, 3, 101, 112}, "edwards25519", 255, card.Ed25519, nil, nil},
+	{"X25519", ck.CKK_EC_MONTGOMERY, asn1.ObjectIdentifier{1, 3, 101, 110}, "curve25519", 255, card.X25519, nil, ecdh.X25519()},
 }
 
 // params is CKA_EC_PARAMS.

@@ -130,10 +130,7 @@ func (m *Module) begin(s session.SessionHandle, kind session.OpKind, given *Mech
 		return m.app.Cancel(s, kind)
 	}
 	if key == session.CK_INVALID_HANDLE {
-		if _, err := m.app.SessionInfo(s); err != nil {
-			return err
-		}
-		return ck.CKR_KEY_HANDLE_INVALID
+		return m.sessionFirst(s, ck.CKR_KEY_HANDLE_INVALID)
 	}
 	return m.app.Begin(s, kind, key, func(p session.Object) (any, error) {
 		k := p.(*object)
@@ -141,10 +138,7 @@ func (m *Module) begin(s session.SessionHandle, kind session.OpKind, given *Mech
 		if err != nil {
 			return nil, err
 		}
-		o := &operation{mechanism: row, use: &use{ctx: m.lib.ctx, key: k}}
-		if k.tok != nil {
-			o.use.ctx = k.tok.ctx
-		}
+		o := &operation{mechanism: row, use: &use{ctx: m.contextOf(k), key: k}}
 		if err := make(o, param); err != nil {
 			return nil, err
 		}

@@ -321,8 +321,7 @@ func (f *fakeCard) Reset(context.Context) error {
 	return nil
 }
 
-func (f *fakeCard) Random(context.Context, int) ([]byte, error) { return nil, card.ErrUnsupported }
-func (f *fakeCard) Close() error                                { return nil }
+func (f *fakeCard) Close() error { return nil }
 
 func (f *fakeCard) PrivateKey(_ context.Context, info card.KeyInfo, pin *secret.Secret, _ bool) card.PrivateKey {
 	return fakeKey{softKey{f.keys[info.Ref]}, f, info, pin}

@@ -2,7 +2,6 @@ package pkcs11
 
 import (
 	"context"
-	"crypto"
 	"crypto/x509"
 	"errors"
 
@@ -44,20 +43,21 @@ func (m *Module) GenerateKey(s session.SessionHandle, given *Mechanism, t Templa
 	if err != nil {
 		return 0, err
 	}
-	return m.newKey(s, t, class, keyType, value, origin{generate, uint(row.typ), user})
+	return m.newSessionObject(s, t, class, keyType, value, origin{generate, uint(row.typ), user})
 }
 
 // noSecretsOnCard refuses a secret key as a token object: the cards have no
 // place for one.
 func (m *Module) noSecretsOnCard(s session.SessionHandle) error {
-	if _, _, err := m.writable(s); err != nil {
+	if _, err := m.writer(s); err != nil {
 		return err
 	}
 	return ck.CKR_ATTRIBUTE_VALUE_INVALID
 }
 
-// newKey makes a session object with a key that is not in the template.
-func (m *Module) newKey(s session.SessionHandle, t Template, class ck.ObjectClass, keyType ck.KeyType, key any, from origin) (session.ObjectHandle, error) {
+// newSessionObject makes a session object; key is nil where it stands in the
+// template.
+func (m *Module) newSessionObject(s session.SessionHandle, t Template, class ck.ObjectClass, keyType ck.KeyType, key any, from origin) (session.ObjectHandle, error) {
 	o, err := newObject(t, class, keyType, key, from)
 	if err != nil {
 		return 0, err
@@ -175,7 +175,7 @@ func (m *Module) WrapKey(s session.SessionHandle, given *Mechanism, wrapping, ke
 			return err
 		}
 		defer clear(value)
-		op := &operation{mechanism: row, use: &use{ctx: m.lib.ctx, key: by}}
+		op := &operation{mechanism: row, use: &use{ctx: m.contextOf(by), key: by}}
 		if op.transform, err = row.encrypt(op.use, param); err != nil {
 			return recode(err, wrappingCodes)
 		}
@@ -305,7 +305,7 @@ func (m *Module) newUnwrapped(s session.SessionHandle, t Template, class ck.Obje
 			return 0, ck.CKR_WRAPPED_KEY_INVALID
 		}
 	}
-	h, err := m.newKey(s, t, class, keyType, key, from)
+	h, err := m.newSessionObject(s, t, class, keyType, key, from)
 	if errors.Is(err, ck.CKR_ATTRIBUTE_VALUE_INVALID) {
 		return 0, ck.CKR_WRAPPED_KEY_LEN_RANGE
 	}
@@ -341,7 +341,7 @@ func (m *Module) unwrap(s session.SessionHandle, given *Mechanism, h session.Obj
 	if err != nil {
 		return nil, ck.CKR_WRAPPED_KEY_INVALID
 	}
-	if _, ok := key.(interface{ Public() crypto.PublicKey }); !ok {
+	if _, ok := key.(hasPublic); !ok {
 		return nil, ck.CKR_WRAPPED_KEY_INVALID
 	}
 	return softKey{key}, nil
@@ -381,14 +381,6 @@ func (m *Module) UnwrapKeyAuthenticated(s session.SessionHandle, given *Mechanis
 		return 0, m.sessionFirst(s, err)
 	}
 	return m.UnwrapKey(s, given, unwrapping, wrapped, t)
-}
-
-// sessionFirst returns err unless the session handle is wrong.
-func (m *Module) sessionFirst(s session.SessionHandle, err error) error {
-	if _, bad := m.app.SessionInfo(s); bad != nil {
-		return bad
-	}
-	return err
 }
 
 // withAssociated adds the additional data to a mechanism that takes some.

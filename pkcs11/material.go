@@ -45,7 +45,7 @@ func (o *object) material(t ck.KeyType) error {
 		if soft, ok := o.key.(softKey); ok {
 			o.attrs.setPrivate(soft.key)
 		}
-		return o.attrs.setPublicHalf(o.key.(privateKey).Public())
+		return o.attrs.setPublicHalf(o.key.(hasPublic).Public())
 	case ck.CKO_SECRET_KEY:
 		return o.secret(t)
 	}

@@ -168,11 +168,11 @@ type counter struct {
 }
 
 func ctrParam(p Parameter) (any, error) {
-	v, at, ok := p.locate("ux")
+	v, ok := p.fields("ux")
 	if !ok || v[0] == 0 || v[0] > 128 {
 		return nil, ck.CKR_MECHANISM_PARAM_INVALID
 	}
-	return counter{uint(v[0]), bytes.Clone(p.Bytes[at[1] : at[1]+16])}, nil
+	return counter{uint(v[0]), bytes.Clone(p.Bytes[ck.ULongSize:])}, nil
 }
 
 // ctrTransform is CTR mode. The standard library counts over all 128 bits, so

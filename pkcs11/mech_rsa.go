@@ -5,12 +5,8 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
-	"errors"
 
-	"cardbridge/apdu"
-	"cardbridge/card"
 	"cardbridge/pkcs11/ck"
-	"cardbridge/session"
 )
 
 var rsaKeys = []ck.KeyType{ck.CKK_RSA}
@@ -25,7 +21,7 @@ func rsaMechanisms() []mechanism {
 	all := []mechanism{
 		rsaRow(mechanism{
 			typ: ck.CKM_RSA_PKCS, param: empty, wraps: true,
-			sign:   rsaSigner(0, func(any, int) (crypto.SignerOpts, int) { return crypto.Hash(0), -11 }),
+			sign:   rsaSigner(0, func(any) (crypto.SignerOpts, int) { return crypto.Hash(0), -11 }),
 			verify: rsaVerifier(0, verifyPKCS1), recover: recoverPKCS1,
 			encrypt: encryptPKCS1, decrypt: decryptPKCS1,
 		}),
@@ -49,7 +45,7 @@ func rsaMechanisms() []mechanism {
 		all = append(all,
 			rsaRow(mechanism{
 				typ: r.rsa, param: empty,
-				sign:   rsaSigner(r.hash, func(any, int) (crypto.SignerOpts, int) { return r.hash, r.hash.Size() }),
+				sign:   rsaSigner(r.hash, func(any) (crypto.SignerOpts, int) { return r.hash, r.hash.Size() }),
 				verify: rsaVerifier(r.hash, verifyPKCS1),
 			}),
 			rsaRow(mechanism{
@@ -83,13 +79,13 @@ func absorb(h crypto.Hash, limit int) absorber {
 // rsaSigner is the constructor for signatures with padding. options gives the
 // options and how long the input may be: a number of bytes that it must be, or
 // less than the modulus by so many.
-func rsaSigner(h crypto.Hash, options func(param any, size int) (crypto.SignerOpts, int)) func(*use, any) (*signing, error) {
+func rsaSigner(h crypto.Hash, options func(param any) (crypto.SignerOpts, int)) func(*use, any) (*signing, error) {
 	return func(u *use, param any) (*signing, error) {
 		pub, err := rsaPublicOf(u)
 		if err != nil {
 			return nil, err
 		}
-		opts, length := options(param, pub.Size())
+		opts, length := options(param)
 		if length >= 0 && pub.Size() < length+11 {
 			return nil, ck.CKR_KEY_SIZE_RANGE
 		}
@@ -239,7 +235,7 @@ func (p pss) options() *rsa.PSSOptions {
 	return &rsa.PSSOptions{SaltLength: p.salt, Hash: p.hash.hash}
 }
 
-func pssOptions(param any, _ int) (crypto.SignerOpts, int) {
+func pssOptions(param any) (crypto.SignerOpts, int) {
 	p := param.(pss)
 	return p.options(), p.hash.hash.Size()
 }
@@ -332,29 +328,12 @@ func rsaDecrypt(u *use, input []byte, opts crypto.DecrypterOpts) ([]byte, error)
 		return nil, err
 	}
 	out, err := key.Decrypt(rand.Reader, input, opts)
-	if err != nil && !fromCard(err) {
+	if Code(err) == ck.CKR_GENERAL_ERROR {
+		// Of no card and no session: the standard library's, which says of a padding
+		// no more than that it is wrong.
 		return nil, ck.CKR_ENCRYPTED_DATA_INVALID
 	}
 	return out, err
-}
-
-// fromCard tells an error of the card or the session from one of the padding,
-// which the standard library tells no more of than that it is wrong.
-func fromCard(err error) bool {
-	var rv ck.RV
-	var refused session.RV
-	var wrong *card.WrongPIN
-	var blocked *card.Blocked
-	_, status := apdu.StatusOf(err)
-	if status || errors.As(err, &rv) || errors.As(err, &refused) || errors.As(err, &wrong) || errors.As(err, &blocked) {
-		return true
-	}
-	for _, row := range codes {
-		if errors.Is(err, row.err) {
-			return true
-		}
-	}
-	return false
 }
 
 func encryptRaw(u *use, _ any) (transform, error) {

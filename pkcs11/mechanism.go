@@ -77,7 +77,7 @@ func (u *use) private() (privateKey, error) {
 // public is the public key, of either half.
 func (u *use) public() (crypto.PublicKey, error) {
 	switch k := u.key.key.(type) {
-	case privateKey:
+	case hasPublic:
 		return k.Public(), nil
 	case []byte, nil:
 		return nil, ck.CKR_KEY_TYPE_INCONSISTENT

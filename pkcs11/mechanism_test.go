@@ -376,8 +376,9 @@ func signInput(m *mechanism) []byte {
 }
 
 func parts(b []byte) (all [][]byte) {
+	random := rand.New(rand.NewPCG(1, uint64(len(b))))
 	for len(b) > 0 {
-		n := 1 + rand.IntN(len(b))
+		n := 1 + random.IntN(len(b))
 		all = append(all, b[:n])
 		b = b[n:]
 	}

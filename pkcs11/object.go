@@ -3,7 +3,6 @@ package pkcs11
 import (
 	"bytes"
 	"maps"
-	"slices"
 	"sync"
 
 	"cardbridge/pkcs11/ck"
@@ -128,20 +127,14 @@ func (o *object) size() uint {
 
 // changed returns the attributes after a template was applied, with the
 // rules of C_SetAttributeValue, or those of C_CopyObject. The object itself
-// stays as it is.
+// stays as it is. Under its lock.
 func (o *object) changed(t Template, copied bool) (attributes, error) {
-	o.mu.RLock()
-	defer o.mu.RUnlock()
 	attrs := maps.Clone(o.attrs)
 	for i, a := range t {
-		row := rowFor(a.Type, maskOf(o.class), o.keyMask())
+		row, err := t.row(i, maskOf(o.class), o.keyMask())
 		switch {
-		case row == nil:
-			return nil, ck.CKR_ATTRIBUTE_TYPE_INVALID
-		case slices.ContainsFunc(t[:i], func(b Attribute) bool { return b.Type == a.Type && !bytes.Equal(a.Value, b.Value) }):
-			return nil, ck.CKR_TEMPLATE_INCONSISTENT
-		case !row.wellFormed(a.Value):
-			return nil, ck.CKR_ATTRIBUTE_VALUE_INVALID
+		case err != nil:
+			return nil, err
 		case row.rules&change == 0 && !(copied && row.rules&copying != 0), row.rules&neverTrue != 0 && !bytes.Equal(a.Value, no):
 			return nil, ck.CKR_ATTRIBUTE_READ_ONLY
 		case row.rules&onlyTrue != 0 && attrs.bool(a.Type) && !bytes.Equal(a.Value, yes),

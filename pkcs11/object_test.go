@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"math/big"
+	"sync"
 	"testing"
 
 	"cardbridge/pkcs11/ck"
@@ -205,6 +206,34 @@ func TestImportedKeys(t *testing.T) {
 	} {
 		if got := k.value(t, c, typ); !bytes.Equal(got, v) {
 			t.Errorf("%v: %x, want %x", typ, got, v)
+		}
+	}
+}
+
+// Two threads that change one object change both what they want: above all, a
+// key that may not leave any more stays so whatever another thread sets.
+func TestChangesAtOnce(t *testing.T) {
+	k := newKeyring(t)
+	other := open(t, k.m, 0)
+	for range 300 {
+		key, err := k.m.CreateObject(k.s, with(implied(ck.CKO_SECRET_KEY, ck.CKK_GENERIC_SECRET), Attribute{ck.CKA_VALUE, []byte("value")}))
+		must(t, "C_CreateObject", err)
+		var both sync.WaitGroup
+		both.Go(func() {
+			if err := k.m.SetAttributeValue(k.s, key, Template{{ck.CKA_EXTRACTABLE, no}}); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Go(func() {
+			for i := range 8 {
+				if err := k.m.SetAttributeValue(other, key, Template{{ck.CKA_LABEL, []byte{byte(i)}}}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		both.Wait()
+		if k.value(t, key, ck.CKA_EXTRACTABLE)[0] != 0 || k.value(t, key, ck.CKA_LABEL)[0] != 7 {
+			t.Fatal("a change is lost")
 		}
 	}
 }

@@ -3,8 +3,8 @@ package pkcs11
 import (
 	"bytes"
 	"errors"
+	"slices"
 
-	"cardbridge/card"
 	"cardbridge/pkcs11/ck"
 	"cardbridge/session"
 )
@@ -23,29 +23,19 @@ func (m *Module) CreateObject(s session.SessionHandle, t Template) (session.Obje
 	if err != nil {
 		return 0, err
 	}
-	from := created
-	from.loggedIn = user
-	return m.create(s, t, nil, from)
-}
-
-// create makes an object of a template, with a key that stands in the template
-// or comes from elsewhere.
-func (m *Module) create(s session.SessionHandle, t Template, implied Template, from origin) (session.ObjectHandle, error) {
-	t, class, keyType, err := classOf(t, implied)
+	t, class, keyType, err := classOf(t, nil)
 	if err != nil {
 		return 0, err
 	}
-	if err := check(t, class, keyType, from.rule|create); err != nil {
+	if err := check(t, class, keyType, create); err != nil {
 		return 0, err
 	}
+	from := created
+	from.loggedIn = user
 	if t.bool(ck.CKA_TOKEN, false) {
 		return m.store(s, t, class, keyType, from)
 	}
-	o, err := newObject(t, class, keyType, nil, from)
-	if err != nil {
-		return 0, err
-	}
-	return m.keep(s, o)
+	return m.newSessionObject(s, t, class, keyType, nil, from)
 }
 
 // keep makes a session object known.
@@ -81,10 +71,12 @@ func (m *Module) CopyObject(s session.SessionHandle, h session.ObjectHandle, t T
 	if !o.is(ck.CKA_COPYABLE) {
 		return 0, ck.CKR_ACTION_PROHIBITED
 	}
-	if err := o.readData(m.lib.ctx); err != nil {
+	if err := o.readData(m.contextOf(o)); err != nil {
 		return 0, err
 	}
+	o.mu.RLock()
 	attrs, err := o.changed(t, true)
+	o.mu.RUnlock()
 	if err != nil {
 		return 0, err
 	}
@@ -123,7 +115,7 @@ func (m *Module) GetObjectSize(s session.SessionHandle, h session.ObjectHandle) 
 	if err != nil {
 		return 0, err
 	}
-	if err := o.readData(m.lib.ctx); err != nil {
+	if err := o.readData(m.contextOf(o)); err != nil {
 		return 0, err
 	}
 	return o.size(), nil
@@ -147,7 +139,7 @@ func (m *Module) GetAttributeValue(s session.SessionHandle, h session.ObjectHand
 	for i := range wanted {
 		r := &wanted[i]
 		if r.Type == ck.CKA_VALUE {
-			if err := o.readData(m.lib.ctx); err != nil {
+			if err := o.readData(m.contextOf(o)); err != nil {
 				r.Out.Len = ck.Unavailable
 				result = err
 				continue
@@ -171,15 +163,15 @@ func (m *Module) GetAttributeValue(s session.SessionHandle, h session.ObjectHand
 func (m *Module) SetAttributeValue(s session.SessionHandle, h session.ObjectHandle, t Template) error {
 	return m.app.ModifyObject(s, h, func(p session.Object) error {
 		o := p.(*object)
+		o.mu.Lock()
+		defer o.mu.Unlock()
 		attrs, err := o.changed(t, false)
 		if err != nil {
 			return err
 		}
-		if v, ok := t.find(ck.CKA_CHECK_VALUE); ok && !bytes.Equal(v, o.bytes(ck.CKA_CHECK_VALUE)) {
+		if v, ok := t.find(ck.CKA_CHECK_VALUE); ok && !bytes.Equal(v, o.attrs[ck.CKA_CHECK_VALUE]) {
 			return ck.CKR_ATTRIBUTE_VALUE_INVALID
 		}
-		o.mu.Lock()
-		defer o.mu.Unlock()
 		o.attrs = attrs
 		return nil
 	})
@@ -200,27 +192,15 @@ func (m *Module) FindObjectsInit(s session.SessionHandle, t Template) error {
 		// Refused, but not before the card was asked needlessly.
 		return m.app.FindInit(s, func(session.Object) bool { return false })
 	}
-	if err := m.app.Do(s, func() error { return m.readable(tok.prefetch(t)) }); err != nil {
+	if err := m.app.Do(s, func() error { return tok.prefetch(t) }); err != nil {
 		return err
 	}
+	// A data object's value is read from the card where all else fits.
+	rest := slices.DeleteFunc(slices.Clone(t), func(a Attribute) bool { return a.Type == ck.CKA_VALUE })
 	return m.app.FindInit(s, func(p session.Object) bool {
 		o := p.(*object)
-		if _, ok := t.find(ck.CKA_VALUE); ok {
-			if o.readData(m.lib.ctx) != nil {
-				return false
-			}
-		}
-		return o.matches(t)
+		return o.matches(rest) && (len(rest) == len(t) || o.readData(m.contextOf(o)) == nil && o.matches(t))
 	})
-}
-
-// readable lets a search go on over a card without the applet: there is
-// nothing on it.
-func (m *Module) readable(err error) error {
-	if errors.Is(err, card.ErrNoApplet) {
-		return ck.CKR_TOKEN_NOT_RECOGNIZED
-	}
-	return err
 }
 
 // FindObjects is C_FindObjects.

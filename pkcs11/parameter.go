@@ -39,12 +39,6 @@ const maxIndirect = 1 << 20
 // for sixteen bytes that the caller takes from Bytes itself. ok is false if the
 // structure has another size.
 func (p Parameter) fields(layout string) (v []uint64, ok bool) {
-	v, _, ok = p.locate(layout)
-	return v, ok
-}
-
-// locate is fields and the offset of each field.
-func (p Parameter) locate(layout string) (v []uint64, offsets []int, ok bool) {
 	sizes := map[rune]int{'u': ck.ULongSize, 'p': ck.PointerSize, 'b': 1, 'x': 16}
 	at, widest := 0, 1
 	for _, c := range layout {
@@ -56,7 +50,7 @@ func (p Parameter) locate(layout string) (v []uint64, offsets []int, ok bool) {
 		at = (at + align - 1) / align * align
 		widest = max(widest, align)
 		if at+size > len(p.Bytes) {
-			return nil, nil, false
+			return nil, false
 		}
 		field := p.Bytes[at : at+size]
 		switch size {
@@ -69,11 +63,10 @@ func (p Parameter) locate(layout string) (v []uint64, offsets []int, ok bool) {
 		default:
 			v = append(v, 0)
 		}
-		offsets = append(offsets, at)
 		at += size
 	}
 	at = (at + widest - 1) / widest * widest
-	return v, offsets, at == len(p.Bytes)
+	return v, at == len(p.Bytes)
 }
 
 // follow copies what a pointer field points to.

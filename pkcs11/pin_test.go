@@ -161,3 +161,29 @@ func TestOwnTriesShowAtOnce(t *testing.T) {
 		flags(t, m, low)
 	})
 }
+
+// Being told of the last try holds for that try: once the PIN was accepted, the
+// next last one is spent only by who was told of it.
+func TestLastTryIsToldAnew(t *testing.T) {
+	wrong := []byte("000000")
+	f := filled(t)
+	m := newModule(t, f, Config{})
+	s := open(t, m, 0)
+	login := func(pin []byte, code ck.RV) {
+		t.Helper()
+		want(t, "C_Login", m.Login(s, ck.CKU_USER, pin), code)
+	}
+	login(wrong, ck.CKR_PIN_INCORRECT)
+	login(wrong, ck.CKR_PIN_INCORRECT)
+	login([]byte(fakePIN), ck.CKR_FUNCTION_REJECTED)
+	_, err := m.GetTokenInfo(0)
+	must(t, "C_GetTokenInfo", err)
+	login([]byte(fakePIN), ck.CKR_OK)
+	must(t, "C_Logout", m.Logout(s))
+	login(wrong, ck.CKR_PIN_INCORRECT)
+	login(wrong, ck.CKR_PIN_INCORRECT)
+	login(wrong, ck.CKR_FUNCTION_REJECTED)
+	if f.tries != 1 {
+		t.Errorf("%d tries left", f.tries)
+	}
+}

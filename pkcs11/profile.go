@@ -59,7 +59,7 @@ func (t *token) profileObject(p ck.Profile) *object {
 			ck.CKA_TOKEN:      yes,
 			ck.CKA_PROFILE_ID: encodeULong(uint(p)),
 		}}
-		t.settle(o, 0)
+		t.settle(o)
 		for _, a := range []ck.AttributeType{ck.CKA_MODIFIABLE, ck.CKA_COPYABLE, ck.CKA_DESTROYABLE} {
 			delete(o.attrs, a)
 		}

@@ -40,7 +40,7 @@ type watchedKey struct {
 // the right one no longer.
 func (k watchedKey) used(err error) error {
 	if k.pin || err != nil {
-		k.t.pinUsed()
+		k.t.pinUsed(err == nil)
 	}
 	return k.t.noticed(err)
 }

@@ -47,10 +47,7 @@ func (m *Module) login(s session.SessionHandle, user ck.UserType, pin []byte) er
 // name is one.
 func (m *Module) LoginUser(s session.SessionHandle, user ck.UserType, pin, name []byte) error {
 	if len(name) != 0 {
-		if _, err := m.app.SessionInfo(s); err != nil {
-			return err
-		}
-		return ck.CKR_USER_TYPE_INVALID
+		return m.sessionFirst(s, ck.CKR_USER_TYPE_INVALID)
 	}
 	return m.login(s, user, pin)
 }
@@ -72,23 +69,26 @@ func (m *Module) GetSessionValidationFlags(s session.SessionHandle, kind uint) (
 }
 
 // GetFunctionStatus is C_GetFunctionStatus, a relic of version 1 (section 5.21).
-func (m *Module) GetFunctionStatus(s session.SessionHandle) error { return m.noParallel(s) }
+func (m *Module) GetFunctionStatus(s session.SessionHandle) error {
+	return m.sessionFirst(s, ck.CKR_FUNCTION_NOT_PARALLEL)
+}
 
 // CancelFunction is C_CancelFunction, another.
-func (m *Module) CancelFunction(s session.SessionHandle) error { return m.noParallel(s) }
-
-func (m *Module) noParallel(s session.SessionHandle) error {
-	if _, err := m.app.SessionInfo(s); err != nil {
-		return err
-	}
-	return ck.CKR_FUNCTION_NOT_PARALLEL
+func (m *Module) CancelFunction(s session.SessionHandle) error {
+	return m.sessionFirst(s, ck.CKR_FUNCTION_NOT_PARALLEL)
 }
 
 // Async answers C_AsyncComplete, C_AsyncGetID and C_AsyncJoin: sessions here
 // are never asynchronous, and C_OpenSession says so.
 func (m *Module) Async(s session.SessionHandle) error {
-	if _, err := m.app.SessionInfo(s); err != nil {
-		return err
+	return m.sessionFirst(s, ck.CKR_SESSION_ASYNC_NOT_SUPPORTED)
+}
+
+// sessionFirst returns err unless the session handle is wrong, which goes before
+// all else (section 5.1.7).
+func (m *Module) sessionFirst(s session.SessionHandle, err error) error {
+	if _, bad := m.app.SessionInfo(s); bad != nil {
+		return bad
 	}
-	return ck.CKR_SESSION_ASYNC_NOT_SUPPORTED
+	return err
 }

@@ -14,6 +14,9 @@ import (
 	"cardbridge/pkcs11/ck"
 )
 
+// hasPublic is any private key, if only known of.
+type hasPublic interface{ Public() crypto.PublicKey }
+
 // A privateKey is a private key as mechanisms use it, on a card or in memory.
 // card.PrivateKey is one.
 type privateKey interface {
@@ -30,7 +33,7 @@ type softKey struct{ key crypto.PrivateKey }
 
 // Public returns the public half.
 func (k softKey) Public() crypto.PublicKey {
-	return k.key.(interface{ Public() crypto.PublicKey }).Public()
+	return k.key.(hasPublic).Public()
 }
 
 // Sign is crypto.Signer's.

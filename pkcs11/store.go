@@ -35,33 +35,49 @@ func policyOf(t Template) (p Policy) {
 	return p
 }
 
+// A writer is a token that a R/W session may write to, as far as the session
+// goes.
+type writer struct {
+	*token
+	card  AdminToken
+	state session.State
+}
+
+// writer is what every write to a card begins with: CKR_SESSION_READ_ONLY,
+// CKR_TOKEN_WRITE_PROTECTED.
+func (m *Module) writer(s session.SessionHandle) (*writer, error) {
+	t, err := m.tokenOf(s)
+	if err != nil {
+		return nil, err
+	}
+	info, err := m.app.SessionInfo(s)
+	if err != nil {
+		return nil, err
+	}
+	if info.Flags&session.CKF_RW_SESSION == 0 {
+		return nil, ck.CKR_SESSION_READ_ONLY
+	}
+	admin, ok := t.card.(AdminToken)
+	if !ok {
+		return nil, ck.CKR_TOKEN_WRITE_PROTECTED
+	}
+	return &writer{t, admin, info.State}, nil
+}
+
 // authorized makes sure that the card takes writes: the SO is logged in, or the
 // user is and the card keeps the SO's secret behind the user's PIN.
-func (m *Module) authorized(t *token, admin AdminToken, state session.State) error {
-	switch state {
+func (w *writer) authorized() error {
+	switch w.state {
 	case session.CKS_RW_SO_FUNCTIONS:
 		return nil
 	case session.CKS_RW_USER_FUNCTIONS:
-		err := admin.LoginAdmin(t.ctx, nil)
+		err := w.card.LoginAdmin(w.ctx, nil)
 		if errors.Is(err, card.ErrAdminRequired) || errors.Is(err, card.ErrNotFound) || errors.Is(err, card.ErrUnsupported) {
 			return ck.CKR_USER_NOT_LOGGED_IN
 		}
 		return err
 	}
 	return ck.CKR_USER_NOT_LOGGED_IN
-}
-
-// writer is what every write to a card begins with.
-func (m *Module) writer(s session.SessionHandle) (*token, AdminToken, session.State, error) {
-	admin, state, err := m.writable(s)
-	if err != nil {
-		return nil, nil, 0, err
-	}
-	t, err := m.tokenOf(s)
-	if err != nil {
-		return nil, nil, 0, err
-	}
-	return t, admin, state, nil
 }
 
 // kindFor is the kind under which a new token object is created. A private key
@@ -72,15 +88,15 @@ func kindFor(private bool, state session.State) session.ObjectKind {
 
 // store creates a token object.
 func (m *Module) store(s session.SessionHandle, template Template, class ck.ObjectClass, keyType ck.KeyType, from origin) (session.ObjectHandle, error) {
-	t, admin, state, err := m.writer(s)
+	w, err := m.writer(s)
 	if err != nil {
 		return 0, err
 	}
-	write, ok := map[ck.ObjectClass]func(*token, AdminToken, session.State, Template, ck.KeyType, origin) (*object, error){
-		ck.CKO_PRIVATE_KEY: storeKey,
-		ck.CKO_CERTIFICATE: storeCertificate,
-		ck.CKO_DATA:        storeData,
-		ck.CKO_PUBLIC_KEY:  storePublic,
+	write, ok := map[ck.ObjectClass]func(*writer, Template, ck.KeyType, origin) (*object, error){
+		ck.CKO_PRIVATE_KEY: (*writer).storeKey,
+		ck.CKO_CERTIFICATE: (*writer).storeCertificate,
+		ck.CKO_DATA:        (*writer).storeData,
+		ck.CKO_PUBLIC_KEY:  (*writer).storePublic,
 	}[class]
 	if !ok {
 		return 0, ck.CKR_ATTRIBUTE_VALUE_INVALID // a card keeps no secret keys
@@ -88,12 +104,12 @@ func (m *Module) store(s session.SessionHandle, template Template, class ck.Obje
 	if err := promises(class, template); err != nil {
 		return 0, err
 	}
-	kind := kindFor(class == ck.CKO_PRIVATE_KEY && template.bool(ck.CKA_PRIVATE, true), state)
+	kind := kindFor(class == ck.CKO_PRIVATE_KEY && template.bool(ck.CKA_PRIVATE, true), w.state)
 	return m.app.CreateObject(s, kind, func() (session.Object, error) {
-		if err := m.authorized(t, admin, state); err != nil {
+		if err := w.authorized(); err != nil {
 			return nil, err
 		}
-		o, err := write(t, admin, state, template, keyType, from)
+		o, err := write(w, template, keyType, from)
 		if err != nil {
 			return nil, err
 		}
@@ -101,8 +117,8 @@ func (m *Module) store(s session.SessionHandle, template Template, class ck.Obje
 	})
 }
 
-func storeKey(t *token, admin AdminToken, state session.State, template Template, keyType ck.KeyType, from origin) (*object, error) {
-	s, err := t.slotFor(template)
+func (w *writer) storeKey(template Template, keyType ck.KeyType, from origin) (*object, error) {
+	s, err := w.slotFor(template)
 	if err != nil {
 		return nil, err
 	}
@@ -114,29 +130,30 @@ func storeKey(t *token, admin AdminToken, state session.State, template Template
 	if !ok {
 		return nil, ck.CKR_TEMPLATE_INCONSISTENT
 	}
-	info, err := admin.Import(t.ctx, s.Ref, soft.key, policyOf(template))
+	info, err := w.card.Import(w.ctx, s.Ref, soft.key, policyOf(template))
 	if err != nil {
 		return nil, cannotMake(err, keyType)
 	}
-	return t.stored(s, info, state), nil
+	return w.stored(s, info), nil
 }
 
 // stored is the private key object of a key that was just written.
-func (t *token) stored(s KeySlot, info card.KeyInfo, state session.State) *object {
-	t.drop(s.Ref)
-	t.mu.Lock()
-	t.keys[s.Ref] = &info
-	t.mu.Unlock()
-	if state == session.CKS_RW_SO_FUNCTIONS {
-		return t.adminView(s, &info)
+func (w *writer) stored(s KeySlot, info card.KeyInfo) *object {
+	w.reread(s.Ref)
+	w.forget(func(k objectKey, _ *object) bool { // be the new key the same as the old one, or not
+		return k.ref == s.Ref && (k.class == ck.CKO_PRIVATE_KEY || k.class == ck.CKO_PUBLIC_KEY)
+	})
+	w.learnKey(s.Ref, &info)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.state == session.CKS_RW_SO_FUNCTIONS {
+		return w.adminView(objectKey{class: ck.CKO_PRIVATE_KEY, ref: s.Ref}, func() *object { return w.newPrivateObject(s, &info) })
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.privateObject(s, &info)
+	return w.privateObject(s, &info)
 }
 
-func storeCertificate(t *token, admin AdminToken, _ session.State, template Template, _ ck.KeyType, from origin) (*object, error) {
-	s, err := t.slotFor(template)
+func (w *writer) storeCertificate(template Template, _ ck.KeyType, from origin) (*object, error) {
+	s, err := w.slotFor(template)
 	if err != nil {
 		return nil, err
 	}
@@ -145,41 +162,44 @@ func storeCertificate(t *token, admin AdminToken, _ session.State, template Temp
 		return nil, err
 	}
 	der := o.bytes(ck.CKA_VALUE)
-	if err := admin.PutCertificate(t.ctx, s.Ref, der); err != nil {
+	if err := w.card.PutCertificate(w.ctx, s.Ref, der); err != nil {
 		return nil, err
 	}
-	t.drop(s.Ref)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.certs[s.Ref] = der
-	return t.certificateObject(s, der), nil
+	w.reread(s.Ref)
+	w.learnCertificate(s.Ref, der)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.certificateObject(s, der), nil
 }
 
-func storeData(t *token, admin AdminToken, _ session.State, template Template, _ ck.KeyType, _ origin) (*object, error) {
+func (w *writer) storeData(template Template, _ ck.KeyType, _ origin) (*object, error) {
 	label, _ := template.find(ck.CKA_LABEL)
 	value, _ := template.find(ck.CKA_VALUE)
-	for _, d := range t.card.DataObjects() {
+	for _, d := range w.card.DataObjects() {
 		if d.Name != string(label) {
 			continue
 		}
 		if template.bool(ck.CKA_PRIVATE, d.Private) != d.Private {
 			return nil, ck.CKR_TEMPLATE_INCONSISTENT
 		}
-		if err := admin.WriteData(t.ctx, d.Name, value); err != nil {
+		if err := w.card.WriteData(w.ctx, d.Name, value); err != nil {
 			return nil, err
 		}
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		delete(t.objects, objectKey{class: ck.CKO_DATA, data: d.Name, private: d.Private})
-		return t.dataObject(d), nil
+		w.forget(func(k objectKey, _ *object) bool { return k.class == ck.CKO_DATA && k.data == d.Name })
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if d.Private && w.state == session.CKS_RW_SO_FUNCTIONS {
+			return w.adminView(objectKey{class: ck.CKO_DATA, data: d.Name}, func() *object { return w.newDataObject(d) }), nil
+		}
+		return w.dataObject(d), nil
 	}
 	return nil, ck.CKR_ATTRIBUTE_VALUE_INVALID // a card has places for its own objects only
 }
 
 // storePublic accepts the public half of a key that the card has: callers that
 // import a key pair write both halves.
-func storePublic(t *token, _ AdminToken, _ session.State, template Template, keyType ck.KeyType, from origin) (*object, error) {
-	s, err := t.slotFor(template)
+func (w *writer) storePublic(template Template, keyType ck.KeyType, from origin) (*object, error) {
+	s, err := w.slotFor(template)
 	if err != nil {
 		return nil, err
 	}
@@ -187,16 +207,16 @@ func storePublic(t *token, _ AdminToken, _ session.State, template Template, key
 	if err != nil {
 		return nil, err
 	}
-	if err := t.read([]KeySlot{s}, nil); err != nil {
+	if err := w.read([]KeySlot{s}, nil); err != nil {
 		return nil, err
 	}
-	info := t.keyInfo(s.Ref)
+	info := w.keyInfo(s.Ref)
 	if info == nil || !samePublic(info.Public, o.key) {
 		return nil, ck.CKR_TEMPLATE_INCONSISTENT
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.publicObject(s, info), nil
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.publicObject(s, info), nil
 }
 
 func samePublic(a, b crypto.PublicKey) bool {
@@ -204,15 +224,12 @@ func samePublic(a, b crypto.PublicKey) bool {
 	return ok && k.Equal(b)
 }
 
-// algorithms says which key on a card a curve or modulus size means.
-var algorithms = map[string]card.Algorithm{
-	"P-256": card.P256, "P-384": card.P384, "Ed25519": card.Ed25519, "X25519": card.X25519,
-}
-
+// rsaAlgorithms says which key on a card a modulus size means.
 var rsaAlgorithms = map[int]card.Algorithm{
 	1024: card.RSA1024, 2048: card.RSA2048, 3072: card.RSA3072, 4096: card.RSA4096,
 }
 
+// algorithmFor is what a template asks a card to make.
 func algorithmFor(pub Template, keyType ck.KeyType) (card.Algorithm, error) {
 	if keyType == ck.CKK_RSA {
 		bits, err := rsaBits(pub)
@@ -228,19 +245,19 @@ func algorithmFor(pub Template, keyType ck.KeyType) (card.Algorithm, error) {
 	if err != nil {
 		return "", err
 	}
-	if a, ok := algorithms[c.name]; ok {
-		return a, nil
+	if c.onCard == "" {
+		return "", ck.CKR_CURVE_NOT_SUPPORTED
 	}
-	return "", ck.CKR_CURVE_NOT_SUPPORTED
+	return c.onCard, nil
 }
 
 // generateOnCard is C_GenerateKeyPair with a token object.
 func (m *Module) generateOnCard(s session.SessionHandle, pub, priv Template, keyType ck.KeyType) (p, q session.ObjectHandle, err error) {
-	t, admin, state, err := m.writer(s)
+	w, err := m.writer(s)
 	if err != nil {
 		return 0, 0, err
 	}
-	slot, err := t.slotFor(priv, pub)
+	slot, err := w.slotFor(priv, pub)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -251,19 +268,19 @@ func (m *Module) generateOnCard(s session.SessionHandle, pub, priv Template, key
 	if err != nil {
 		return 0, 0, err
 	}
-	kinds := []session.ObjectKind{session.PublicTokenObject, kindFor(priv.bool(ck.CKA_PRIVATE, true), state)}
+	kinds := []session.ObjectKind{session.PublicTokenObject, kindFor(priv.bool(ck.CKA_PRIVATE, true), w.state)}
 	handles, err := m.app.CreateObjects(s, kinds, func() ([]session.Object, error) {
-		if err := m.authorized(t, admin, state); err != nil {
+		if err := w.authorized(); err != nil {
 			return nil, err
 		}
-		info, err := admin.Generate(t.ctx, slot.Ref, alg, policyOf(priv))
+		info, err := w.card.Generate(w.ctx, slot.Ref, alg, policyOf(priv))
 		if err != nil {
 			return nil, cannotMake(err, keyType)
 		}
-		private := t.stored(slot, info, state)
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		return []session.Object{t.publicObject(slot, &info), private}, nil
+		private := w.stored(slot, info)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return []session.Object{w.publicObject(slot, &info), private}, nil
 	})
 	if err != nil {
 		return 0, 0, err
@@ -300,16 +317,15 @@ func (m *Module) erase(o *object) error {
 	case err != nil:
 		return err
 	}
-	if o.data == nil {
-		if o.class == ck.CKO_PRIVATE_KEY {
-			t.orphan(o.slot.Ref)
-		}
-		t.drop(o.slot.Ref)
-		return nil
+	if o.class == ck.CKO_PRIVATE_KEY {
+		t.orphan(o.slot.Ref)
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.objects, objectKey{class: ck.CKO_DATA, data: o.data.Name, private: o.data.Private})
+	if o.data == nil {
+		t.reread(o.slot.Ref)
+	}
+	t.forget(func(k objectKey, _ *object) bool { // in each of its views
+		return k.class == o.class && k.ref == o.slot.Ref && (o.data == nil || k.data == o.data.Name)
+	})
 	return nil
 }
 

@@ -115,8 +115,6 @@ type AdminToken interface {
 	ProveAdmin(ctx context.Context, pin []byte) error
 	// Reset makes the applet as it left the factory. No login is needed.
 	Reset(ctx context.Context) error
-	// Random reads random bytes of the card; card.ErrUnsupported.
-	Random(ctx context.Context, n int) ([]byte, error)
 }
 
 // A Policy is what a new key is to demand; empty fields leave it to the card.

@@ -3,12 +3,10 @@ package pkcs11
 import (
 	"context"
 	"crypto"
-	"crypto/ecdh"
 	"crypto/sha256"
 	"encoding/asn1"
 	"encoding/hex"
 	"errors"
-	"io"
 	"slices"
 
 	"cardbridge/card"
@@ -16,38 +14,12 @@ import (
 	"cardbridge/session"
 )
 
-// A tokenKey is a private key on a card. It serves the parts of this package
-// that need the public half; operations get the key itself from
-// token.privateKey, with their own PIN and context.
-type tokenKey struct {
-	tok  *token
-	info card.KeyInfo
-}
-
-func (k tokenKey) open() card.PrivateKey {
-	return k.tok.card.PrivateKey(k.tok.ctx, k.info, nil, false)
-}
+// A tokenKey is what an object knows of a private key on a card. Operations get
+// the key itself from token.privateKey, with their own PIN and context.
+type tokenKey struct{ info card.KeyInfo }
 
 // Public returns the public half, without asking the card.
 func (k tokenKey) Public() crypto.PublicKey { return k.info.Public }
-
-// Sign, Decrypt, ECDH and RSA use the login of the user.
-
-// Sign is crypto.Signer's.
-func (k tokenKey) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	return k.open().Sign(rand, digest, opts)
-}
-
-// Decrypt is crypto.Decrypter's.
-func (k tokenKey) Decrypt(rand io.Reader, msg []byte, opts crypto.DecrypterOpts) ([]byte, error) {
-	return k.open().Decrypt(rand, msg, opts)
-}
-
-// ECDH is the shared secret with peer.
-func (k tokenKey) ECDH(peer *ecdh.PublicKey) ([]byte, error) { return k.open().ECDH(peer) }
-
-// RSA is the bare private-key operation.
-func (k tokenKey) RSA(block []byte) ([]byte, error) { return k.open().RSA(block) }
 
 // Labels of what belongs to a key slot.
 const (
@@ -102,7 +74,7 @@ func (t *token) object(k objectKey, make func() *object) *object {
 }
 
 // tokenAttributes are what all objects on a card have.
-func (t *token) tokenAttributes(class ck.ObjectClass, label string, private bool) Template {
+func tokenAttributes(class ck.ObjectClass, label string, private bool) Template {
 	return Template{
 		{ck.CKA_CLASS, encodeULong(uint(class))},
 		{ck.CKA_TOKEN, yes},
@@ -135,33 +107,31 @@ func originOf(info *card.KeyInfo, keyType ck.KeyType) origin {
 func (t *token) publicObject(s KeySlot, info *card.KeyInfo) *object {
 	return t.object(objectKey{class: ck.CKO_PUBLIC_KEY, ref: s.Ref}, func() *object {
 		typed, keyType := keyTypeAttributes(s, info.Public)
-		o, err := newObject(append(t.tokenAttributes(ck.CKO_PUBLIC_KEY, publicLabel+s.Label, false), typed...), ck.CKO_PUBLIC_KEY, keyType, info.Public, originOf(info, keyType))
+		o, err := newObject(append(tokenAttributes(ck.CKO_PUBLIC_KEY, publicLabel+s.Label, false), typed...), ck.CKO_PUBLIC_KEY, keyType, info.Public, originOf(info, keyType))
 		if err != nil {
 			return nil
 		}
 		o.slot = s
 		o.attrs.setBool(ck.CKA_DERIVE, false)
-		t.settle(o, keyType)
+		t.settle(o)
 		return o
 	})
 }
 
 func (t *token) privateObject(s KeySlot, info *card.KeyInfo) *object {
 	private := info.PINPolicy != card.PINNever
-	return t.object(objectKey{class: ck.CKO_PRIVATE_KEY, ref: s.Ref, private: private}, func() *object {
-		return t.newPrivateObject(s, info, private)
-	})
+	return t.object(objectKey{class: ck.CKO_PRIVATE_KEY, ref: s.Ref, private: private}, func() *object { return t.newPrivateObject(s, info) })
 }
 
-// adminView is a private key as the SO sees it who just made it. The standard's
+// adminView is a private object as the SO sees it who just made it. The standard's
 // access table shows the SO no private objects at all, yet on cards it is the
-// SO who generates keys: the handle that C_GenerateKeyPair returns stays usable
-// for the SO to look at the key's attributes. docs/pkcs11-differences.md.
-func (t *token) adminView(s KeySlot, info *card.KeyInfo) *object {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.object(objectKey{class: ck.CKO_PRIVATE_KEY, ref: s.Ref, admin: true}, func() *object {
-		o := t.newPrivateObject(s, info, info.PINPolicy != card.PINNever)
+// SO who makes them: the handle that C_GenerateKeyPair returns stays usable for
+// the SO, until the logout, to look at the key's attributes.
+// docs/pkcs11-differences.md.
+func (t *token) adminView(k objectKey, make func() *object) *object {
+	k.admin = true
+	return t.object(k, func() *object {
+		o := make()
 		if o != nil {
 			o.private = false
 		}
@@ -169,17 +139,18 @@ func (t *token) adminView(s KeySlot, info *card.KeyInfo) *object {
 	})
 }
 
-func (t *token) newPrivateObject(s KeySlot, info *card.KeyInfo, private bool) *object {
+func (t *token) newPrivateObject(s KeySlot, info *card.KeyInfo) *object {
+	private := info.PINPolicy != card.PINNever
 	typed, keyType := keyTypeAttributes(s, info.Public)
-	template := append(t.tokenAttributes(ck.CKO_PRIVATE_KEY, privateLabel+s.Label, private), typed...)
+	template := append(tokenAttributes(ck.CKO_PRIVATE_KEY, privateLabel+s.Label, private), typed...)
 	template = append(template, Attribute{ck.CKA_SENSITIVE, yes}, Attribute{ck.CKA_EXTRACTABLE, no},
 		Attribute{ck.CKA_ALWAYS_AUTHENTICATE, encodeBool(info.PINPolicy == card.PINAlways || info.PINPolicy == card.MatchAlways)})
-	o, err := newObject(template, ck.CKO_PRIVATE_KEY, keyType, tokenKey{t, *info}, originOf(info, keyType))
+	o, err := newObject(template, ck.CKO_PRIVATE_KEY, keyType, tokenKey{*info}, originOf(info, keyType))
 	if err != nil {
 		return nil
 	}
 	o.slot = s
-	t.settle(o, keyType)
+	t.settle(o)
 	o.attrs[ck.CKA_ALLOWED_MECHANISMS] = encodeULongs(allowedFor(keyType))
 	return o
 }
@@ -196,7 +167,7 @@ func allowedFor(t ck.KeyType) (all []ck.MechanismType) {
 
 // settle gives a token object what never changes on it, and a CKA_UNIQUE_ID
 // that is the same whenever the card is inserted.
-func (t *token) settle(o *object, _ ck.KeyType) {
+func (t *token) settle(o *object) {
 	o.attrs[ck.CKA_MODIFIABLE] = no
 	o.attrs[ck.CKA_COPYABLE] = encodeBool(o.class != ck.CKO_PRIVATE_KEY)
 	_, admin := t.card.(AdminToken)
@@ -216,7 +187,7 @@ func (t *token) settle(o *object, _ ck.KeyType) {
 
 func (t *token) certificateObject(s KeySlot, der []byte) *object {
 	return t.object(objectKey{class: ck.CKO_CERTIFICATE, ref: s.Ref}, func() *object {
-		template := append(t.tokenAttributes(ck.CKO_CERTIFICATE, certificateLabel+s.Label, false),
+		template := append(tokenAttributes(ck.CKO_CERTIFICATE, certificateLabel+s.Label, false),
 			Attribute{ck.CKA_CERTIFICATE_TYPE, encodeULong(uint(ck.CKC_X_509))},
 			Attribute{ck.CKA_ID, []byte{s.ID}},
 			Attribute{ck.CKA_VALUE, der},
@@ -227,7 +198,7 @@ func (t *token) certificateObject(s KeySlot, der []byte) *object {
 			return nil
 		}
 		o.slot = s
-		t.settle(o, 0)
+		t.settle(o)
 		return o
 	})
 }
@@ -236,21 +207,23 @@ func (t *token) certificateObject(s KeySlot, der []byte) *object {
 // being filled: an empty one reads as an empty value, and no container is read
 // before its value is asked for.
 func (t *token) dataObject(d DataObject) *object {
-	return t.object(objectKey{class: ck.CKO_DATA, data: d.Name, private: d.Private}, func() *object {
-		template := t.tokenAttributes(ck.CKO_DATA, d.Name, d.Private)
-		template = append(template, Attribute{ck.CKA_APPLICATION, []byte(t.card.Applet())})
-		if oid, err := asn1.Marshal(asn1.ObjectIdentifier(d.OID)); err == nil {
-			template = append(template, Attribute{ck.CKA_OBJECT_ID, oid})
-		}
-		o, err := newObject(template, ck.CKO_DATA, 0, nil, created)
-		if err != nil {
-			return nil
-		}
-		o.data = &d
-		t.settle(o, 0)
-		delete(o.attrs, ck.CKA_VALUE)
-		return o
-	})
+	return t.object(objectKey{class: ck.CKO_DATA, data: d.Name, private: d.Private}, func() *object { return t.newDataObject(d) })
+}
+
+func (t *token) newDataObject(d DataObject) *object {
+	template := tokenAttributes(ck.CKO_DATA, d.Name, d.Private)
+	template = append(template, Attribute{ck.CKA_APPLICATION, []byte(t.card.Applet())})
+	if oid, err := asn1.Marshal(asn1.ObjectIdentifier(d.OID)); err == nil {
+		template = append(template, Attribute{ck.CKA_OBJECT_ID, oid})
+	}
+	o, err := newObject(template, ck.CKO_DATA, 0, nil, created)
+	if err != nil {
+		return nil
+	}
+	o.data = &d
+	t.settle(o)
+	delete(o.attrs, ck.CKA_VALUE)
+	return o
 }
 
 // readData reads a data object's value the first time it is asked for.

@@ -1,8 +1,10 @@
 package pkcs11
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -74,22 +76,22 @@ func (t *token) end() {
 }
 
 // Login is called by package session, one login or logout at a time.
-func (t *token) Login(user session.UserType, _ string, pin []byte) error {
-	if pin == nil {
-		if ck.UserType(user) == ck.CKU_SO {
-			return ck.CKR_ARGUMENTS_BAD // a management key is nothing to type
-		}
-		defer t.pinUsed()
-		return t.noticed(t.onPad(func(p PadToken) error { return p.LoginOnPad(t.ctx, t.mayspend()) }))
+func (t *token) Login(user session.UserType, _ string, pin []byte) (err error) {
+	so := ck.UserType(user) == ck.CKU_SO
+	switch {
+	case so && pin == nil:
+		return ck.CKR_ARGUMENTS_BAD // a management key is nothing to type
+	case so:
+		err = t.card.LoginAdmin(t.ctx, pin)
+	case pin == nil:
+		err = t.onPad(func(p PadToken) error { return p.LoginOnPad(t.ctx, t.mayspend()) })
+	default:
+		s := secret.New(slices.Clone(pin))
+		defer s.Wipe()
+		err = t.card.Login(t.ctx, s, t.mayspend())
 	}
-	if ck.UserType(user) == ck.CKU_SO {
-		defer t.pinUsed()
-		return t.noticed(t.card.LoginAdmin(t.ctx, pin))
-	}
-	s := secret.New(slices.Clone(pin))
-	defer s.Wipe()
-	defer t.pinUsed()
-	return t.noticed(t.card.Login(t.ctx, s, t.mayspend()))
+	t.pinUsed(err == nil && !so)
+	return t.noticed(err)
 }
 
 // fresh is how long the state of the PIN is taken for what it was. Programs ask
@@ -155,12 +157,15 @@ func (t *token) onPad(work func(PadToken) error) error {
 	return work(p)
 }
 
-// pinUsed says that the state of the PIN may be another now.
-func (t *token) pinUsed() {
+// pinUsed says that the state of the PIN may be another now. Where the card
+// accepted the PIN it has all its tries again, and who was told of the last one
+// has to be told anew.
+func (t *token) pinUsed(accepted bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.pinAt = time.Time{}
 	t.pinUses++
+	t.finalTry = t.finalTry && !accepted
 }
 
 // mayspend tells whether a wrong PIN may block the card: the application was
@@ -173,14 +178,16 @@ func (t *token) mayspend() bool {
 
 // verify checks the PIN of a context-specific login.
 func (t *token) verify(ctx context.Context, pin *secret.Secret) error {
-	defer t.pinUsed()
-	return t.card.Confirm(ctx, pin, t.mayspend())
+	err := t.card.Confirm(ctx, pin, t.mayspend())
+	t.pinUsed(err == nil)
+	return err
 }
 
 // Logout is called by package session.
 func (t *token) Logout(user session.UserType) error {
-	defer t.pinUsed()
+	defer t.pinUsed(false)
 	if ck.UserType(user) == ck.CKU_SO {
+		t.forget(func(k objectKey, _ *object) bool { return k.admin })
 		return t.card.LogoutAdmin(t.ctx)
 	}
 	return t.card.Logout(t.ctx)
@@ -301,10 +308,10 @@ func (t *token) readKeys(ctx context.Context, missing []KeySlot) error {
 		if err != nil {
 			return err
 		}
-		t.mu.Lock()
 		for _, info := range infos {
-			t.keys[info.Ref] = &info
+			t.learnKey(info.Ref, &info)
 		}
+		t.mu.Lock()
 		t.all = true
 		t.mu.Unlock()
 		// Hidden slots that are shown all the same are not among all keys.
@@ -312,14 +319,14 @@ func (t *token) readKeys(ctx context.Context, missing []KeySlot) error {
 	}
 	for _, s := range missing {
 		info, err := t.card.Key(ctx, s.Ref)
-		if err != nil && !errors.Is(err, card.ErrNotFound) {
+		switch {
+		case err == nil:
+			t.learnKey(s.Ref, &info)
+		case errors.Is(err, card.ErrNotFound), errors.Is(err, card.ErrWithheld):
+			t.learnKey(s.Ref, nil)
+		default:
 			return err
 		}
-		t.mu.Lock()
-		if t.keys[s.Ref] = nil; err == nil {
-			t.keys[s.Ref] = &info
-		}
-		t.mu.Unlock()
 	}
 	return nil
 }
@@ -330,32 +337,74 @@ func (t *token) readCertificates(ctx context.Context, missing []KeySlot) error {
 		switch {
 		case errors.Is(err, card.ErrNotFound):
 			der = nil
-		case errors.Is(err, card.ErrInvalidAnswer):
-			// One damaged certificate must not hide all other objects.
+		case errors.Is(err, card.ErrInvalidAnswer), errors.Is(err, card.ErrWithheld):
+			// One damaged certificate must not hide all other objects, nor those that
+			// a card gives over its contacts only.
 			t.lib.logf("slot %d: certificate %s: %v", t.slot, s.Ref, err)
 			der = nil
 		case err != nil:
 			return err
 		}
-		t.mu.Lock()
-		t.certs[s.Ref] = der
-		t.mu.Unlock()
+		t.learnCertificate(s.Ref, der)
 	}
 	return nil
 }
 
-// drop forgets what was read of a slot after it was written to.
-func (t *token) drop(ref card.KeyRef) {
+// learnKey takes in what is in a key slot, nil for nothing. The objects of
+// another key, which was there before, are no more. Without a key, the public
+// half is left for its owner to destroy: see orphan.
+func (t *token) learnKey(ref card.KeyRef, info *card.KeyInfo) {
+	t.mu.Lock()
+	t.keys[ref] = info
+	t.mu.Unlock()
+	t.forget(func(k objectKey, o *object) bool {
+		switch {
+		case k.ref != ref || k.class != ck.CKO_PRIVATE_KEY && k.class != ck.CKO_PUBLIC_KEY:
+			return false
+		case info == nil:
+			return k.class == ck.CKO_PRIVATE_KEY
+		}
+		pub, err := (&use{key: o}).public()
+		return err != nil || !samePublic(info.Public, pub)
+	})
+}
+
+// learnCertificate takes in a certificate, nil for none.
+func (t *token) learnCertificate(ref card.KeyRef, der []byte) {
+	t.mu.Lock()
+	t.certs[ref] = der
+	t.mu.Unlock()
+	t.forget(func(k objectKey, o *object) bool {
+		return k.ref == ref && k.class == ck.CKO_CERTIFICATE && !bytes.Equal(der, o.bytes(ck.CKA_VALUE))
+	})
+}
+
+// forget gives up objects that are no more, or others now: their handles are
+// invalid from here on, in all applications.
+func (t *token) forget(gone func(objectKey, *object) bool) {
+	t.mu.Lock()
+	var all []*object
+	maps.DeleteFunc(t.objects, func(k objectKey, o *object) bool {
+		if gone(k, o) {
+			all = append(all, o)
+			return true
+		}
+		return false
+	})
+	t.mu.Unlock()
+	for _, o := range all {
+		t.lib.manager.ForgetObject(t.slot, o)
+	}
+}
+
+// reread has a slot that was written to read again. An object that is found to
+// be the same then keeps its handle (S24).
+func (t *token) reread(ref card.KeyRef) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.all = false
 	delete(t.keys, ref)
 	delete(t.certs, ref)
-	for k := range t.objects {
-		if k.ref == ref {
-			delete(t.objects, k)
-		}
-	}
 }
 
 // keyInfo is a key that was read.

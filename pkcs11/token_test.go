@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"cardbridge/apdu"
@@ -212,47 +213,49 @@ func TestAlwaysAuthenticate(t *testing.T) {
 // CK_TOKEN_INFO, and the last try: spent only by who was told that it is the
 // last.
 func TestTokenInfoAndLastTry(t *testing.T) {
-	f := filled(t)
-	m := newModule(t, f, Config{})
-	s := open(t, m, 0)
-	flags := func() ck.Flags {
+	synctest.Test(t, func(t *testing.T) {
+		f := filled(t)
+		m := newModule(t, f, Config{})
+		s := open(t, m, 0)
+		flags := func() ck.Flags {
+			info, err := m.GetTokenInfo(0)
+			must(t, "C_GetTokenInfo", err)
+			return info.Flags & (ck.CKF_USER_PIN_COUNT_LOW | ck.CKF_USER_PIN_FINAL_TRY | ck.CKF_USER_PIN_LOCKED)
+		}
 		info, err := m.GetTokenInfo(0)
 		must(t, "C_GetTokenInfo", err)
-		return info.Flags & (ck.CKF_USER_PIN_COUNT_LOW | ck.CKF_USER_PIN_FINAL_TRY | ck.CKF_USER_PIN_LOCKED)
-	}
-	info, err := m.GetTokenInfo(0)
-	must(t, "C_GetTokenInfo", err)
-	if info.Label != "Fake #42" || info.Serial != "42" || info.Manufacturer != "Nobody" || info.Firmware != (Version{1, 23}) || info.Sessions != 1 || info.RWSessions != 0 {
-		t.Errorf("%+v", info)
-	}
-	if flags() != 0 {
-		t.Error("PIN flags on a fresh card")
-	}
-	m.lib.config.Label = "{applet} {serial} in {reader}"
-	if info, err := m.GetTokenInfo(0); err != nil || info.Label != "PIV 42 in Reader" {
-		t.Errorf("configured label %q, %v", info.Label, err)
-	}
-	wrong := []byte("000000")
-	want(t, "wrong PIN", m.Login(s, ck.CKU_USER, wrong), ck.CKR_PIN_INCORRECT)
-	if flags() != ck.CKF_USER_PIN_COUNT_LOW {
-		t.Error("COUNT_LOW is missing")
-	}
-	want(t, "wrong PIN", m.Login(s, ck.CKU_USER, wrong), ck.CKR_PIN_INCORRECT)
-	want(t, "the last try, unasked", m.Login(s, ck.CKU_USER, wrong), ck.CKR_FUNCTION_REJECTED)
-	if f.tries != 1 {
-		t.Fatal("the last try was spent")
-	}
-	if flags() != ck.CKF_USER_PIN_COUNT_LOW|ck.CKF_USER_PIN_FINAL_TRY {
-		t.Error("FINAL_TRY is missing")
-	}
-	must(t, "the last try, told", m.Login(s, ck.CKU_USER, []byte(fakePIN)))
-	must(t, "C_Logout", m.Logout(s))
-	f.tries = 0 // another program's doing
-	time.Sleep(2 * fresh)
-	if flags() != ck.CKF_USER_PIN_COUNT_LOW|ck.CKF_USER_PIN_LOCKED {
-		t.Error("LOCKED is missing")
-	}
-	want(t, "blocked", m.Login(s, ck.CKU_USER, []byte(fakePIN)), ck.CKR_PIN_LOCKED)
+		if info.Label != "Fake #42" || info.Serial != "42" || info.Manufacturer != "Nobody" || info.Firmware != (Version{1, 23}) || info.Sessions != 1 || info.RWSessions != 0 {
+			t.Errorf("%+v", info)
+		}
+		if flags() != 0 {
+			t.Error("PIN flags on a fresh card")
+		}
+		m.lib.config.Label = "{applet} {serial} in {reader}"
+		if info, err := m.GetTokenInfo(0); err != nil || info.Label != "PIV 42 in Reader" {
+			t.Errorf("configured label %q, %v", info.Label, err)
+		}
+		wrong := []byte("000000")
+		want(t, "wrong PIN", m.Login(s, ck.CKU_USER, wrong), ck.CKR_PIN_INCORRECT)
+		if flags() != ck.CKF_USER_PIN_COUNT_LOW {
+			t.Error("COUNT_LOW is missing")
+		}
+		want(t, "wrong PIN", m.Login(s, ck.CKU_USER, wrong), ck.CKR_PIN_INCORRECT)
+		want(t, "the last try, unasked", m.Login(s, ck.CKU_USER, wrong), ck.CKR_FUNCTION_REJECTED)
+		if f.tries != 1 {
+			t.Fatal("the last try was spent")
+		}
+		if flags() != ck.CKF_USER_PIN_COUNT_LOW|ck.CKF_USER_PIN_FINAL_TRY {
+			t.Error("FINAL_TRY is missing")
+		}
+		must(t, "the last try, told", m.Login(s, ck.CKU_USER, []byte(fakePIN)))
+		must(t, "C_Logout", m.Logout(s))
+		f.tries = 0 // another program's doing
+		time.Sleep(2 * fresh)
+		if flags() != ck.CKF_USER_PIN_COUNT_LOW|ck.CKF_USER_PIN_LOCKED {
+			t.Error("LOCKED is missing")
+		}
+		want(t, "blocked", m.Login(s, ck.CKU_USER, []byte(fakePIN)), ck.CKR_PIN_LOCKED)
+	})
 }
 
 // What the SO does: make and import keys, write certificates and data, delete
@@ -359,24 +362,26 @@ func TestHotplug(t *testing.T) {
 // Who was told that the card is gone finds the sessions closed, though the
 // monitor is a moment late (S20).
 func TestRemovalIsNoticed(t *testing.T) {
-	f := filled(t)
-	source := make(fakeSource, 8)
-	source <- SlotEvent{Slot: fakeSlot, Token: f}
-	source <- SlotEvent{}
-	l := New(source, Config{})
-	defer l.Close()
-	m := l.Module()
-	s := open(t, m, 0)
-	key := only(t, m, s, keyTemplate(ck.CKO_PRIVATE_KEY, 3))
-	must(t, "C_SignInit", m.SignInit(s, &Mechanism{Type: ck.CKM_EDDSA}, key))
-	f.gone = fmt.Errorf("sign: %w", apdu.ErrRemoved)
-	time.AfterFunc(20*time.Millisecond, func() { source <- SlotEvent{Slot: fakeSlot} })
-	err := m.Sign(s, []byte("x"), &Out{Room: 64})
-	if c := Code(err); c != ck.CKR_DEVICE_REMOVED && c != ck.CKR_SESSION_HANDLE_INVALID {
-		t.Errorf("C_Sign: %v", c)
-	}
-	_, err = m.SessionInfo(s)
-	want(t, "the session", err, ck.CKR_SESSION_HANDLE_INVALID)
+	synctest.Test(t, func(t *testing.T) {
+		f := filled(t)
+		source := make(fakeSource, 8)
+		source <- SlotEvent{Slot: fakeSlot, Token: f}
+		source <- SlotEvent{}
+		l := New(source, Config{})
+		defer l.Close()
+		m := l.Module()
+		s := open(t, m, 0)
+		key := only(t, m, s, keyTemplate(ck.CKO_PRIVATE_KEY, 3))
+		must(t, "C_SignInit", m.SignInit(s, &Mechanism{Type: ck.CKM_EDDSA}, key))
+		f.gone = fmt.Errorf("sign: %w", apdu.ErrRemoved)
+		time.AfterFunc(20*time.Millisecond, func() { source <- SlotEvent{Slot: fakeSlot} })
+		err := m.Sign(s, []byte("x"), &Out{Room: 64})
+		if c := Code(err); c != ck.CKR_DEVICE_REMOVED && c != ck.CKR_SESSION_HANDLE_INVALID {
+			t.Errorf("C_Sign: %v", c)
+		}
+		_, err = m.SessionInfo(s)
+		want(t, "the session", err, ck.CKR_SESSION_HANDLE_INVALID)
+	})
 }
 
 // A digest goes on in another session from its saved state.
@@ -480,4 +485,21 @@ func TestHalfAPairOnToken(t *testing.T) {
 	}
 	_, _, err = m.GenerateKeyPair(s, &Mechanism{Type: ck.CKM_EC_KEY_PAIR_GEN}, pub[:1], Template{{ck.CKA_TOKEN, yes}, {ck.CKA_ID, []byte{1}}})
 	must(t, "C_GenerateKeyPair", err)
+}
+
+// A search by value reads the data objects that it may find, and no others: NSS
+// looks for certificates so.
+func TestSearchByValue(t *testing.T) {
+	f := filled(t)
+	f.data["Open"] = []byte("seen")
+	m := newModule(t, f, Config{})
+	s := open(t, m, 0)
+	cert := keyTemplate(ck.CKO_CERTIFICATE, 2)
+	only(t, m, s, cert)
+	asked := f.count()
+	only(t, m, s, with(cert, Attribute{ck.CKA_VALUE, f.certs["b"]}))
+	if n := f.count() - asked; n != 0 {
+		t.Errorf("%d questions to the card", n)
+	}
+	only(t, m, s, Template{{ck.CKA_CLASS, encodeULong(uint(ck.CKO_DATA))}, {ck.CKA_VALUE, []byte("seen")}})
 }

@@ -129,10 +129,11 @@ func (m *Module) InitToken(id session.SlotID, pin []byte, _ string) error {
 		if err := admin.ProveAdmin(t.ctx, pin); err != nil {
 			return err
 		}
+		defer func() { _ = admin.LogoutAdmin(t.ctx) }()
 		if err := admin.Reset(t.ctx); err != nil {
 			return err
 		}
-		t.pinUsed()
+		t.pinUsed(true)
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.all, t.identity = false, nil
@@ -143,54 +144,24 @@ func (m *Module) InitToken(id session.SlotID, pin []byte, _ string) error {
 	})
 }
 
-// writable returns the token of a R/W session as one that can be written to.
-func (m *Module) writable(s session.SessionHandle) (AdminToken, session.State, error) {
-	t, err := m.tokenOf(s)
-	if err != nil {
-		return nil, 0, err
-	}
-	info, err := m.app.SessionInfo(s)
-	if err != nil {
-		return nil, 0, err
-	}
-	if info.Flags&session.CKF_RW_SESSION == 0 {
-		return nil, 0, ck.CKR_SESSION_READ_ONLY
-	}
-	admin, ok := t.card.(AdminToken)
-	if !ok {
-		return nil, 0, ck.CKR_TOKEN_WRITE_PROTECTED
-	}
-	return admin, info.State, nil
-}
-
-// withPIN is Do for what changes the PIN.
-func (m *Module) withPIN(s session.SessionHandle, work func(*token) error) error {
-	t, err := m.tokenOf(s)
-	if err != nil {
-		return err
-	}
-	defer t.pinUsed()
-	return m.app.Do(s, func() error { return t.noticed(work(t)) })
-}
-
 // InitPIN is C_InitPIN: the SO sets the user's PIN. A card wants the secret
 // that unblocks the PIN for this; that is what the SO logged in with. A nil PIN is
 // typed on the reader's keys.
 func (m *Module) InitPIN(s session.SessionHandle, pin []byte) error {
-	admin, state, err := m.writable(s)
+	w, err := m.writer(s)
 	if err != nil {
 		return err
 	}
-	if state != session.CKS_RW_SO_FUNCTIONS {
+	if w.state != session.CKS_RW_SO_FUNCTIONS {
 		return ck.CKR_USER_NOT_LOGGED_IN
 	}
-	return m.withPIN(s, func(t *token) error {
+	return m.withPIN(s, w, func() error {
 		if pin == nil {
-			return t.onPad(func(p PadToken) error { return p.UnblockPINOnPad(t.ctx, false) })
+			return w.onPad(func(p PadToken) error { return p.UnblockPINOnPad(w.ctx, false) })
 		}
 		replacement := secret.New(slices.Clone(pin))
 		defer replacement.Wipe()
-		return admin.UnblockPIN(t.ctx, nil, replacement)
+		return w.card.UnblockPIN(w.ctx, nil, replacement)
 	})
 }
 
@@ -200,40 +171,48 @@ func (m *Module) InitPIN(s session.SessionHandle, pin []byte) error {
 // Where both are nil they are typed on the reader's keys; the SO's is nothing to
 // type.
 func (m *Module) SetPIN(s session.SessionHandle, old, replacement []byte) error {
-	admin, state, err := m.writable(s)
+	w, err := m.writer(s)
 	if err != nil {
 		return err
 	}
+	so := w.state == session.CKS_RW_SO_FUNCTIONS
 	typed := old == nil && replacement == nil
-	if !typed && (old == nil || replacement == nil) || typed && state == session.CKS_RW_SO_FUNCTIONS {
+	if typed && so || !typed && (old == nil || replacement == nil) {
 		return ck.CKR_ARGUMENTS_BAD
 	}
-	return m.withPIN(s, func(t *token) error {
-		if state == session.CKS_RW_SO_FUNCTIONS {
-			return admin.ChangeAdmin(t.ctx, old, replacement)
+	return m.withPIN(s, w, func() error {
+		if so {
+			return w.card.ChangeAdmin(w.ctx, old, replacement)
 		}
 		blocked := false
-		if state == session.CKS_RW_PUBLIC_SESSION {
-			pin, err := admin.PINState(t.ctx, card.PIN)
+		if w.state == session.CKS_RW_PUBLIC_SESSION {
+			pin, err := w.card.PINState(w.ctx, card.PIN)
 			if err != nil {
 				return err
 			}
 			blocked = pin.Blocked()
 		}
 		if typed {
-			return t.onPad(func(p PadToken) error {
+			return w.onPad(func(p PadToken) error {
 				if blocked {
-					return p.UnblockPINOnPad(t.ctx, true)
+					return p.UnblockPINOnPad(w.ctx, true)
 				}
-				return p.ChangePINOnPad(t.ctx, t.mayspend())
+				return p.ChangePINOnPad(w.ctx, w.mayspend())
 			})
 		}
 		before, after := secret.New(slices.Clone(old)), secret.New(slices.Clone(replacement))
 		defer before.Wipe()
 		defer after.Wipe()
 		if blocked {
-			return admin.UnblockPIN(t.ctx, before, after)
+			return w.card.UnblockPIN(w.ctx, before, after)
 		}
-		return admin.ChangePIN(t.ctx, before, after, t.mayspend())
+		return w.card.ChangePIN(w.ctx, before, after, w.mayspend())
 	})
+}
+
+// withPIN is Do for what changes the PIN.
+func (m *Module) withPIN(s session.SessionHandle, w *writer, work func() error) error {
+	err := m.app.Do(s, work)
+	w.pinUsed(err == nil)
+	return err
 }

@@ -105,15 +105,9 @@ func ParseATR(b []byte) (ATR, error) {
 	return a, nil
 }
 
-// Offers tells whether the card offers the protocol T=t.
-func (a ATR) Offers(t int) bool { return slices.Contains(a.Protocols, t) }
-
 // ExtendedLength tells whether the card says that it takes extended Lc and Le
 // fields. Many that do not say so do.
 func (a ATR) ExtendedLength() bool { return a.Card.ExtendedLength }
-
-// Chaining tells whether the card says that it takes command chaining.
-func (a ATR) Chaining() bool { return a.Card.Chaining }
 
 // String is the ATR as it is usually written, in hex with blanks.
 func (a ATR) String() string { return fmt.Sprintf("% X", a.Raw) }

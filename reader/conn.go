@@ -27,7 +27,9 @@ type Conn struct {
 	begun bool    // a PC/SC transaction is under way on h
 	epoch uint64
 
-	stuck atomic.Int32 // 1 while an exchange that was given up has the lane still
+	// 1 while a call that was given up has the lane still: an exchange with a
+	// card that does not answer, or a wait for another program.
+	stuck, queued atomic.Int32
 
 	mu       sync.Mutex // guards what follows, for those without the lane
 	atr      []byte
@@ -87,10 +89,7 @@ func (c *Conn) Transact(ctx context.Context, f func(apdu.Transaction) error) err
 
 // begin takes the lane and begins a PC/SC transaction.
 func (c *Conn) begin(ctx context.Context) (*transaction, error) {
-	if c.stuck.Load() > 0 {
-		return nil, c.silent("it has not answered the last command yet")
-	}
-	turn, err := c.lane.turn(ctx)
+	turn, err := c.turn(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -99,6 +98,25 @@ func (c *Conn) begin(ctx context.Context) (*transaction, error) {
 		return nil, err
 	}
 	return &transaction{conn: c, turn: turn, ctx: ctx, epoch: c.epoch}, nil
+}
+
+// turn waits for the transactions before it, however long they take, but not for
+// a call that was given up: that one may never end.
+func (c *Conn) turn(ctx context.Context) (*turn, error) {
+	for {
+		if c.stuck.Load() > 0 {
+			return nil, c.silent("it has not answered the last command yet")
+		}
+		bounded, cancel := context.WithTimeout(ctx, c.sys.patience.transaction)
+		turn, err := c.lane.turn(bounded)
+		cancel()
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return turn, err
+		case c.queued.Load() > 0:
+			return nil, c.busy(false, c.sys.patience.transaction)
+		}
+	}
 }
 
 // maxRounds bounds what is tried to get a transaction: a neighbour that resets
@@ -193,9 +211,15 @@ func (c *Conn) step(ctx context.Context, turn *turn) error {
 func (c *Conn) patiently(ctx context.Context, turn *turn, f func() error) error {
 	bounded, cancel := context.WithTimeout(ctx, c.sys.patience.transaction)
 	defer cancel()
-	err := turn.call(bounded, f, c.clean)
-	if turn.over && ctx.Err() == nil {
-		return c.busy(false, c.sys.patience.transaction)
+	err := turn.call(bounded, f, func() {
+		c.clean()
+		c.queued.Add(-1)
+	})
+	if turn.over {
+		c.queued.Add(1)
+		if ctx.Err() == nil {
+			return c.busy(false, c.sys.patience.transaction)
+		}
 	}
 	return err
 }
@@ -333,14 +357,13 @@ func (c *Conn) Close() error {
 
 // failed makes an error that people can read of what PC/SC said.
 func (c *Conn) failed(err error) error {
-	var code Code
-	if !errors.As(err, &code) {
+	if !errors.As(err, new(Code)) {
 		return err
 	}
 	e := &Error{Doing: "connect to the card", Reader: c.name, Err: err, Wire: wire(err)}
 	switch {
 	case isCode(err, UnknownReader, ReaderUnavailable, NoReaders, InvalidValue):
-		e.Err, e.Advice = code, "connect the reader"
+		e.Advice = "connect the reader"
 	case isCode(err, NoSmartcard, RemovedCard):
 		e.Advice = "insert a card"
 	case isCode(err, UnresponsiveCard, UnpoweredCard, UnsupportedCard):

@@ -243,9 +243,26 @@ func TestConnWaitsForOthers(t *testing.T) {
 			if !errors.As(err, &busy) || busy.Reader != testReader || time.Since(start) != test.bound {
 				t.Errorf("%v after %v", err, time.Since(start))
 			}
+			// The next one waits as long for the call that was abandoned, no longer.
+			start = time.Now()
+			_, err = exchange(t.Context(), c)
+			wantErr(t, err, ErrBusy)
+			if time.Since(start) != test.bound {
+				t.Errorf("the next one: %v after %v", err, time.Since(start))
+			}
 			free()
 			synctest.Wait() // the abandoned call is done now
 			mustExchange(t, c)
+		})
+		run("two at once", func(t *testing.T, f *fakePCSC, c *Conn, free func()) {
+			done := make(chan error, 2)
+			for range 2 {
+				go func() { _, err := exchange(t.Context(), c); done <- err }()
+			}
+			for range 2 {
+				wantErr(t, <-done, ErrBusy)
+			}
+			free()
 		})
 		run("until cancelled", func(t *testing.T, f *fakePCSC, c *Conn, free func()) {
 			ctx, cancel := context.WithCancel(t.Context())
@@ -292,6 +309,17 @@ func TestConnGivesUpASilentCard(t *testing.T) {
 		wantErr(t, err, apdu.ErrNoAnswer)
 		if waited := time.Since(start); waited != 0 {
 			t.Errorf("the next one waited %v", waited)
+		}
+		close(silent)
+		synctest.Wait()
+		// Nor somebody who waited for its turn all that time.
+		silent = make(chan struct{})
+		done := make(chan error, 2)
+		for range 2 {
+			go func() { _, err := exchange(t.Context(), c); done <- err }()
+		}
+		for range 2 {
+			wantErr(t, <-done, apdu.ErrNoAnswer)
 		}
 		close(silent)
 		synctest.Wait()

@@ -33,29 +33,32 @@ type Finding struct {
 // problem are left out.
 func (s *System) Diagnose(ctx context.Context) []Finding {
 	d := &diagnosis{}
-	if !d.service(ctx) {
-		return d.findings
+	if d.service(ctx) {
+		d.system(ctx, s)
 	}
-	ses, err := s.pcsc.Establish()
-	if err != nil {
-		d.refused(err)
-		return d.findings
-	}
-	_ = ses.Release()
+	return d.findings
+}
+
+type diagnosis struct{ findings []Finding }
+
+// system is what the service itself tells.
+func (d *diagnosis) system(ctx context.Context, s *System) {
 	states, err := s.List(ctx)
-	if err != nil {
+	var service *ServiceError
+	switch {
+	case errors.As(err, &service):
+		d.refused(service.Err)
+		return
+	case err != nil:
 		d.add("readers", Problem, err.Error(), "")
-		return d.findings
+		return
 	}
 	d.drivers(states)
 	for _, st := range states {
 		d.reader(s, st)
 	}
 	d.neighbours(states)
-	return d.findings
 }
-
-type diagnosis struct{ findings []Finding }
 
 func (d *diagnosis) add(check string, v Verdict, detail, fix string) {
 	d.findings = append(d.findings, Finding{check, v, detail, fix})
@@ -71,7 +74,8 @@ func (d *diagnosis) reader(s *System, st State) {
 			"take the card out and put it in again: chip first, chip up, contacts clean")
 		return
 	case st.Exclusive:
-		d.add(check, Problem, "another program has the card for itself"+named(Holders()), exclusiveFix(Holders()))
+		holders := Holders()
+		d.add(check, Problem, "another program has the card for itself"+named(holders), exclusiveFix(holders))
 		return
 	case st.Card:
 		detail = "a card"
@@ -96,25 +100,12 @@ func protocols(a ATR) string {
 	return strings.Join(t, " and ")
 }
 
-func named(p []Process) string {
-	if len(p) == 0 {
-		return ""
-	}
-	names := make([]string, len(p))
-	for i := range p {
-		names[i] = p[i].String()
-	}
-	return ": " + strings.Join(names, " or ")
-}
-
 // exclusiveFix ends whoever is known to be able to keep a card to itself.
 func exclusiveFix(holders []Process) string {
-	for _, p := range holders {
-		if p.Name == "scdaemon" {
-			return "gpgconf --kill scdaemon (for good: add pcsc-shared to ~/.gnupg/scdaemon.conf)"
-		}
-	}
-	if len(holders) == 1 {
+	switch {
+	case hasScdaemon(holders):
+		return endScdaemon + " (for good: add pcsc-shared to ~/.gnupg/scdaemon.conf)"
+	case len(holders) == 1:
 		return fmt.Sprintf("kill %d", holders[0].PID)
 	}
 	return "end the program that has it"

@@ -98,25 +98,38 @@ func TestAwaitService(t *testing.T) {
 		go func() { awaitService(t.Context()); close(done) }()
 		return done
 	}
-	expect := func(done chan struct{}) {
+	// Nothing tells whether a wait has begun to watch: what is to wake it happens
+	// again and again.
+	expect := func(done chan struct{}, do, undo func()) {
 		t.Helper()
-		select {
-		case <-done:
-		case <-time.After(10 * time.Second):
-			t.Fatal("not woken")
+		for end := time.Now().Add(3 * time.Minute); ; time.Sleep(5 * time.Millisecond) {
+			do()
+			select {
+			case <-done:
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+			if time.Now().After(end) {
+				t.Fatal("not woken")
+			}
+			undo()
 		}
 	}
-	done := wait()
-	time.Sleep(20 * time.Millisecond) // lets it begin; it would return at once otherwise
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		t.Fatal(err)
+	remove := func(path string) func() {
+		return func() {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
-	expect(done)
-	done = wait()
-	time.Sleep(20 * time.Millisecond)
-	write(t, socket, "")
-	expect(done)
-	expect(wait()) // a socket that does not work is tried again after a while
+	expect(wait(), func() {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}, remove(dir))
+	expect(wait(), func() { write(t, socket, "") }, remove(socket))
+	nothing := func() {}
+	expect(wait(), nothing, nothing) // a socket that does not work is tried again after a while
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	awaitService(ctx)

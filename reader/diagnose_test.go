@@ -1,6 +1,7 @@
 package reader
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -32,6 +33,37 @@ func TestDiagnoseReaders(t *testing.T) {
 				t.Errorf("%+v", got)
 			}
 		}
+		f.idle(0, 0)
+	})
+}
+
+// A service that is there and answers nothing does not keep who asks for longer
+// than they want to wait.
+func TestDiagnoseCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		stuck := make(chan struct{})
+		f.before["Establish"] = func() { <-stuck }
+		ctx, cancel := context.WithCancel(t.Context())
+		d, done := &diagnosis{}, make(chan struct{})
+		go func() {
+			d.system(ctx, newSystem(f))
+			close(done)
+		}()
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		select {
+		case <-done:
+		default:
+			t.Error("it waits on")
+		}
+		close(stuck)
+		<-done
+		if len(d.findings) == 0 || d.findings[0].Verdict != Problem {
+			t.Errorf("%+v", d.findings)
+		}
+		synctest.Wait()
 		f.idle(0, 0)
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,19 +95,9 @@ func (e *BusyError) Error() string {
 	if e.Exclusive {
 		how = "another program has the card for itself"
 	}
-	who := ""
-	if len(e.Holders) > 0 {
-		names := make([]string, len(e.Holders))
-		for i, p := range e.Holders {
-			names[i] = p.String()
-		}
-		who = ": " + strings.Join(names, " or ")
-	}
-	msg := fmt.Sprintf("reader %q: %s%s (waited %v)", e.Reader, how, who, e.Waited)
-	for _, p := range e.Holders {
-		if p.Name == "scdaemon" {
-			return msg + "; end it with: gpgconf --kill scdaemon"
-		}
+	msg := fmt.Sprintf("reader %q: %s%s (waited %v)", e.Reader, how, named(e.Holders), e.Waited)
+	if hasScdaemon(e.Holders) {
+		msg += "; end it with: " + endScdaemon
 	}
 	return msg
 }
@@ -125,13 +116,32 @@ type Process struct {
 
 func (p Process) String() string { return fmt.Sprintf("%s (process %d)", p.Name, p.PID) }
 
-// lost tells whether c means that the context is of no more use: the service
+// named is the end of a sentence about one of several programs.
+func named(p []Process) string {
+	if len(p) == 0 {
+		return ""
+	}
+	names := make([]string, len(p))
+	for i := range p {
+		names[i] = p[i].String()
+	}
+	return ": " + strings.Join(names, " or ")
+}
+
+// endScdaemon ends GnuPG's, which is known for keeping cards to itself.
+const endScdaemon = "gpgconf --kill scdaemon"
+
+func hasScdaemon(p []Process) bool {
+	return slices.ContainsFunc(p, func(p Process) bool { return p.Name == "scdaemon" })
+}
+
+// lost tells whether err means that the context is of no more use: the service
 // ended, or was started anew.
 func lost(err error) bool {
 	return isCode(err, NoService, ServiceStopped, CommError, InvalidHandle, SystemCancelled, InternalError)
 }
 
-// gone tells whether c means that the card or the reader is not there.
+// gone tells whether err means that the card or the reader is not there.
 // InvalidValue is pcsc-lite's answer for a handle whose reader has gone.
 func gone(err error) bool {
 	return isCode(err, RemovedCard, NoSmartcard, ReaderUnavailable, UnknownReader, NoReaders, InvalidValue)
@@ -139,15 +149,7 @@ func gone(err error) bool {
 
 func isCode(err error, codes ...Code) bool {
 	var c Code
-	if !errors.As(err, &c) {
-		return false
-	}
-	for _, want := range codes {
-		if c == want {
-			return true
-		}
-	}
-	return false
+	return errors.As(err, &c) && slices.Contains(codes, c)
 }
 
 // wire is the apdu error for what PC/SC said in the middle of a transaction.

@@ -1,9 +1,7 @@
 package reader
 
 import (
-	"context"
 	"encoding/binary"
-	"errors"
 
 	"cardbridge/apdu"
 )
@@ -93,50 +91,4 @@ func (f features) carriesExtended(h handle) bool {
 		b = b[2+len(v):]
 	}
 	return true
-}
-
-// PINPad tells whether the reader takes a PIN on its own keys
-// (FEATURE_VERIFY_PIN_DIRECT, PC/SC part 10 section 2.3), with a card in it or
-// without.
-func (c *Conn) PINPad(ctx context.Context) (bool, error) {
-	var pad bool
-	t, err := c.begin(ctx)
-	switch {
-	case err == nil:
-		defer t.end()
-		err = t.turn.call(ctx, func() error {
-			pad = readerFeatures(c.h).pinPad()
-			return nil
-		}, c.clean)
-		if err != nil {
-			return false, err
-		}
-		return pad, nil
-	case !errors.Is(err, apdu.ErrRemoved) && !errors.Is(err, apdu.ErrNoAnswer):
-		return false, err
-	}
-	turn, err := c.lane.turn(ctx)
-	if err != nil {
-		return false, err
-	}
-	defer turn.end()
-	if c.ses == nil {
-		return false, ErrClosed
-	}
-	var direct bool
-	err = turn.call(ctx, func() error {
-		h, err := c.ses.Connect(c.name, shareDirect, protocolNone)
-		if err != nil {
-			return err
-		}
-		direct = readerFeatures(h).pinPad()
-		return h.Disconnect()
-	}, c.clean)
-	if err != nil {
-		if turn.over {
-			return false, err
-		}
-		return false, c.failed(err)
-	}
-	return direct, nil
 }

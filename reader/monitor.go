@@ -14,7 +14,7 @@ import (
 type Monitor struct {
 	sys *System
 
-	watching sync.Mutex // held by Watch
+	watching lane // held by Watch
 
 	mu      sync.Mutex
 	slots   slots
@@ -23,7 +23,7 @@ type Monitor struct {
 }
 
 // Monitor makes a Monitor; it holds nothing until it is used.
-func (s *System) Monitor() *Monitor { return &Monitor{sys: s} }
+func (s *System) Monitor() *Monitor { return &Monitor{sys: s, watching: newLane()} }
 
 // Watch reports to emit what it finds - as ReaderAdded and CardInserted events,
 // then Settled - and then what happens, in order, until ctx ends; it returns
@@ -32,8 +32,11 @@ func (s *System) Monitor() *Monitor { return &Monitor{sys: s} }
 // back. emit is called by one goroutine, that of Watch, and may call Readers.
 // A second Watch on one Monitor waits for the first to end.
 func (m *Monitor) Watch(ctx context.Context, emit func(Event)) error {
-	m.watching.Lock()
-	defer m.watching.Unlock()
+	turn, err := m.watching.turn(ctx)
+	if err != nil {
+		return err
+	}
+	defer turn.end()
 	m.mu.Lock()
 	m.settled = make(chan struct{})
 	m.mu.Unlock()

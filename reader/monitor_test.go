@@ -314,6 +314,45 @@ func TestMonitorCancelledAnywhere(t *testing.T) {
 	}
 }
 
+// Who has seen enough ends the watch from within: nothing goes on behind it.
+func TestMonitorEndedByWhoListens(t *testing.T) {
+	everyPCSC(t, func(t *testing.T, f *fakePCSC) {
+		f.addReader("A", newFakeCard())
+		ctx, cancel := context.WithCancel(t.Context())
+		err := newSystem(f).Monitor().Watch(ctx, func(e Event) {
+			if e.Kind == Settled {
+				cancel()
+			}
+		})
+		wantErr(t, err, context.Canceled)
+		time.Sleep(time.Second)
+		f.idle(0, 0)
+	})
+}
+
+// Who waits for another's watch to end does so only as long as its context.
+func TestMonitorSecondWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		m := newSystem(f).Monitor()
+		w := startWatch(t, f, m)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		second := make(chan error, 1)
+		go func() {
+			second <- m.Watch(ctx, func(Event) { t.Error("two watches at once") })
+		}()
+		time.Sleep(2 * time.Second)
+		select {
+		case err := <-second:
+			wantErr(t, err, context.DeadlineExceeded)
+		default:
+			t.Error("it waits for ever")
+		}
+		w.end()
+	})
+}
+
 func TestMonitorReadersWhileItSettles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)

@@ -55,7 +55,6 @@ type readerState struct {
 type stateFlag uint32
 
 const (
-	stateIgnore      stateFlag = 0x0001
 	stateChanged     stateFlag = 0x0002
 	stateUnknown     stateFlag = 0x0004
 	stateUnavailable stateFlag = 0x0008

@@ -1,11 +1,52 @@
 package reader
 
 import (
+	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"cardbridge/apdu"
 )
+
+// PINPad tells whether the reader takes a PIN on its own keys
+// (FEATURE_VERIFY_PIN_DIRECT, PC/SC part 10 section 2.3), with a card in it or
+// without.
+func (c *Conn) PINPad(ctx context.Context) (bool, error) {
+	var pad bool
+	t, err := c.begin(ctx)
+	switch {
+	case err == nil:
+		defer t.end()
+		err = t.turn.call(ctx, func() error {
+			pad = readerFeatures(c.h).pinPad()
+			return nil
+		}, c.clean)
+		return err == nil && pad, err
+	case !errors.Is(err, apdu.ErrRemoved) && !errors.Is(err, apdu.ErrNoAnswer):
+		return false, err
+	}
+	turn, err := c.turn(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer turn.end()
+	if c.ses == nil {
+		return false, ErrClosed
+	}
+	err = turn.call(ctx, func() error {
+		h, err := c.ses.Connect(c.name, shareDirect, protocolNone)
+		if err != nil {
+			return err
+		}
+		pad = readerFeatures(h).pinPad()
+		return h.Disconnect()
+	}, c.clean)
+	if err != nil {
+		return false, c.failed(err)
+	}
+	return pad, nil
+}
 
 // TransmitPIN has the reader take PINs on its own keys and send them to the card
 // (FEATURE_VERIFY_PIN_DIRECT and FEATURE_MODIFY_PIN_DIRECT, or the START and

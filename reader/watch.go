@@ -165,65 +165,56 @@ func (s *watchSession) block(ctx context.Context, states []readerState) error {
 		timeout, recheck = s.m.sys.patience.readers, false
 	}
 	names := s.look.names()
-	done, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		if recheck {
-			s.m.sys.recheck(ctx, done, names)
-		} else {
-			select {
-			case <-ctx.Done():
-			case <-done:
-			}
-		}
-		// A cancellation that comes before the wait has begun is lost: repeat it.
-		for {
-			select {
-			case <-done:
-				return
-			default:
-			}
-			_ = s.ses.Cancel()
-			select {
-			case <-done:
-				return
-			case <-time.After(10 * time.Millisecond):
-			}
-		}
-	}()
 	return s.call(ctx, func() error {
-		defer func() { close(done); <-stopped }()
+		done, stopped := make(chan struct{}), make(chan struct{})
+		over, end := context.WithCancel(ctx) // with the wait as well
+		go func() {
+			defer close(stopped)
+			if !recheck || !s.m.sys.changed(over, names) {
+				<-over.Done()
+			}
+			s.cancelUntil(done)
+		}()
+		defer func() { close(done); end(); <-stopped }()
 		return s.ses.GetStatusChange(states, timeout)
 	})
 }
 
-// recheck returns when a wait for names should be cancelled, or is done.
+// cancelUntil cancels a wait until it is done: a cancellation that comes before
+// the wait has begun is lost.
+func (s *watchSession) cancelUntil(done <-chan struct{}) {
+	for {
+		select {
+		case <-done:
+			return
+		default:
+		}
+		_ = s.ses.Cancel()
+		select {
+		case <-done:
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// changed tells whether the readers are others than names, a while from now.
 //
 // pcsc-lite before 2.3 compares the number of readers with that at the start of
 // the wait: a reader that comes between the look and the wait would go
 // unnoticed. So the readers are listed once more, a while after the wait has
 // begun; later ones the wait notices by itself. Newer versions count such
 // events, as Windows does, and need none of this.
-func (s *System) recheck(ctx context.Context, done <-chan struct{}, names []string) {
-	either, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		select {
-		case <-done:
-			cancel()
-		case <-either.Done():
-		}
-	}()
-	if sleep(either, s.patience.recheck) != nil {
-		return
+func (s *System) changed(ctx context.Context, names []string) bool {
+	if sleep(ctx, s.patience.recheck) != nil {
+		return false
 	}
-	if ses, err := s.pcsc.Establish(); err == nil {
-		now, err := ses.ListReaders()
-		_ = ses.Release()
-		slices.Sort(now)
-		if err == nil && !slices.Equal(slices.Compact(now), names) {
-			return
-		}
+	ses, err := s.pcsc.Establish()
+	if err != nil {
+		return false
 	}
-	<-either.Done()
+	now, err := ses.ListReaders()
+	_ = ses.Release()
+	slices.Sort(now)
+	return err == nil && !slices.Equal(slices.Compact(now), names)
 }

@@ -46,6 +46,8 @@ type binding struct {
 	open    [numModes]int     // how many are R/O and R/W
 	objects [numKinds]*object // lists of all handles, by kind
 	ids     map[any]*object   // the token objects among them (S24)
+
+	inUse keysInUse // under a lock of its own
 }
 
 func (b *binding) who() (l Login, logouts uint64) { return split(b.login.Load()) }
@@ -57,7 +59,7 @@ func newApplication(m *Manager) *Application {
 	a.sessions.init(m.options.HandleBits)
 	a.objects.init(m.options.HandleBits)
 	a.bindings.Store(new([]*binding))
-	a.events.init()
+	a.events.change.L = &a.events.mu
 	return a
 }
 

@@ -17,11 +17,13 @@ func crowd(tb testing.TB, m *session.Manager, apps, n int) []*session.Applicatio
 		list[i] = m.NewApplication()
 	}
 	for i := range n {
+		// Of every application, at both tokens, of both kinds.
+		turn := i / apps
 		flags := ro
-		if i%2 == 0 {
+		if turn/2%2 == 0 {
 			flags = rw
 		}
-		if _, err := list[i%apps].OpenSession(session.SlotID(i%2), flags, nil); err != nil {
+		if _, err := list[i%apps].OpenSession(session.SlotID(turn%2), flags, nil); err != nil {
 			tb.Fatal(err)
 		}
 	}
@@ -128,4 +130,32 @@ func TestCostNothingLeftBehind(t *testing.T) {
 		t.Errorf("%d bytes left behind", after-before)
 	}
 	runtime.KeepAlive(a)
+}
+
+// Logging in and out, destroying a key and opening and closing beside others do not go along all sessions: in a ring of
+// them that would never end.
+func TestCostOnlyWhatMustBeTouched(t *testing.T) {
+	d := newDesk(t)
+	h := d.open(d.a, 1, rw)
+	for range 100 {
+		d.open(d.a, 1, rw)
+	}
+	untangle := d.a.Tangle(h)
+	err := soon(t, "a walk along all sessions", async(func() error {
+		for _, user := range []session.UserType{session.CKU_USER, session.CKU_SO} {
+			d.login(d.a, h, user)
+			d.want(d.a.Logout(h), session.CKR_OK)
+		}
+		d.login(d.a, h, session.CKU_USER)
+		for _, kind := range []thing{{id: 1}, {id: 2, private: true}, {id: 3, token: true}} {
+			key := d.made(d.a, h, kind)
+			d.want(d.a.Begin(h, session.OpSign, key, nothing), session.CKR_OK)
+			d.want(d.a.DestroyObject(h, key, nil), session.CKR_OK)
+			d.want(d.a.Finish(h, session.OpSign, works), session.CKR_OPERATION_NOT_INITIALIZED)
+		}
+		d.found(d.a, h)
+		return d.a.CloseSession(d.open(d.a, 1, ro))
+	}))
+	d.want(err, session.CKR_OK)
+	untangle()
 }

@@ -1,6 +1,10 @@
 package session
 
-import "slices"
+import (
+	"maps"
+	"slices"
+	"sync"
+)
 
 // Ender is the state of an operation that has something to give up when the operation ends, however it does: a PIN, a
 // buffer. End is called once, never while a step or an Authorize of the operation runs: if one does, right after it. It
@@ -22,6 +26,9 @@ func (x *extra) retireLocked(gone func(*Operation) bool) (n int) {
 			return false
 		}
 		n++
+		if o.key != nil {
+			o.r.b.inUse.add(x, -1)
+		}
 		if e, ok := o.state.(Ender); ok {
 			x.ending = append(x.ending, e)
 		}
@@ -76,18 +83,34 @@ func (x *extra) end() {
 	x.tidy()
 }
 
-// endKeyless ends the operations that lost their key, in all sessions with a token. Under the application's lock.
-func (a *Application) endKeyless(b *binding) {
-	for i := b.first; i != 0; {
-		c := a.sessions.cell(i)
-		i = c.v.next
-		if c.v.extra.Load() == 0 {
-			continue
-		}
-		h := SessionHandle(c.last)
-		if x := a.extras[shardOf(h)].get(h); x != nil {
-			x.retire((*Operation).keyless)
-			x.tidy()
-		}
+// keysInUse counts the active operations with a key, by session: when a key goes, these few sessions are looked at and not
+// all that are open. Its lock is the innermost of all.
+type keysInUse struct {
+	mu sync.Mutex
+	by map[*extra]int
+}
+
+func (k *keysInUse) add(x *extra, n int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.by == nil {
+		k.by = make(map[*extra]int)
+	}
+	if k.by[x] += n; k.by[x] == 0 {
+		delete(k.by, x)
+	}
+}
+
+func (k *keysInUse) sessions() []*extra {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Collect(maps.Keys(k.by))
+}
+
+// endKeyless ends the operations with a token's keys that lost theirs.
+func (b *binding) endKeyless() {
+	for _, x := range b.inUse.sessions() {
+		x.retire((*Operation).keyless)
+		x.tidy()
 	}
 }

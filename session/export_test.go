@@ -1,6 +1,9 @@
 package session
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+)
 
 // Check looks at everything inside the manager, at a moment when nothing is under way.
 func (m *Manager) Check() error {
@@ -81,6 +84,11 @@ func (a *Application) check(users map[*presence]*[numLogins]int, open map[*prese
 	if live != sessions {
 		return fmt.Errorf("%d sessions in lists, %d live", sessions, live)
 	}
+	for p, b := range a.bound {
+		if err := a.checkKeysInUse(b); err != nil {
+			return fmt.Errorf("%w at %v", err, p.token)
+		}
+	}
 	for i := range a.extras {
 		for h, x := range a.extras[i].m {
 			if a.sessions.find(uint64(h)) == nil || x.h != h || len(x.turn) != 0 {
@@ -113,6 +121,45 @@ func (a *Application) checkSessions(b *binding, login Login) (n int, err error) 
 		return 0, fmt.Errorf("%d R/O sessions beside the SO (S11)", modes[readOnly])
 	}
 	return n, nil
+}
+
+func (a *Application) checkKeysInUse(b *binding) error {
+	left := maps.Clone(b.inUse.by)
+	for i := range a.extras {
+		for _, x := range a.extras[i].m {
+			for _, o := range x.ops {
+				if o.key != nil && o.r.b == b {
+					left[x]--
+				}
+			}
+		}
+	}
+	for x, n := range left {
+		if n != 0 {
+			return fmt.Errorf("session %d: %d keys in use too many", x.h, n)
+		}
+	}
+	return nil
+}
+
+// Tangle makes a ring of the list that a session is in, so that whoever walks along all sessions never comes to an end.
+func (a *Application) Tangle(h SessionHandle) (untangle func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r, err := a.session(h)
+	if err != nil {
+		panic(err)
+	}
+	last := a.sessions.cell(r.b.first)
+	for last.v.next != 0 {
+		last = a.sessions.cell(last.v.next)
+	}
+	last.v.next = r.b.first
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		last.v.next = 0
+	}
 }
 
 func (a *Application) checkObjects(b *binding, logouts uint64) (n int, err error) {

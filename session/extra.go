@@ -95,37 +95,36 @@ func (a *Application) extra(r ref) (*extra, error) {
 	return x, nil
 }
 
-// enter waits for the session's turn (S28): not longer than the session lasts, and not at all inside its own callback.
-func (a *Application) enter(r ref) (*extra, error) {
-	x, err := a.extra(r)
-	if err != nil {
-		return nil, err
+// enter finds a session and waits for its turn (S28): not longer than the session lasts, and not at all inside its own
+// callback. Who got in has to leave.
+func (a *Application) enter(h SessionHandle) (r ref, x *extra, err error) {
+	if r, err = a.session(h); err != nil {
+		return r, nil, err
+	}
+	if x, err = a.extra(r); err != nil {
+		return r, nil, err
 	}
 	if x.calling.Load() > 0 {
-		return nil, CKR_FUNCTION_FAILED
+		return r, nil, CKR_FUNCTION_FAILED
 	}
 	select {
 	case x.turn <- struct{}{}:
 	case <-x.gone:
-		return nil, a.ended(r)
+		return r, nil, a.ended(r)
 	case <-r.b.p.gone:
-		return nil, a.ended(r)
+		return r, nil, a.ended(r)
 	}
 	if err := a.ended(r); err != nil {
 		x.leave()
-		return nil, err
+		return r, nil, err
 	}
-	return x, nil
+	return r, x, nil
 }
 
 // Do runs work that needs a session but leaves no operation active (key generation, random numbers, C_SetPIN): one at a
 // time in the session, outside of all locks, and with the codes of a call in flight.
 func (a *Application) Do(h SessionHandle, work func() error) error {
-	r, err := a.session(h)
-	if err != nil {
-		return err
-	}
-	x, err := a.enter(r)
+	r, x, err := a.enter(h)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,7 @@
 package session
 
-// search is the state of an active search, which is an operation like others (S25): the handles of what matched at its start. Objects made later are not in it,
-// and of those that went meanwhile nothing is told.
+// search is the state of an active search, which is an operation like others (S25): the handles of what matched at its
+// start. Objects made later are not in it, and of those that went meanwhile nothing is told.
 type search struct{ left []ObjectHandle }
 
 // FindInit is C_FindObjectsInit: match is called outside of all locks for each object the session may read. It makes the

@@ -17,12 +17,12 @@ func (a *Application) Login(h SessionHandle, user UserType, pin []byte) error {
 // LoginUser is C_LoginUser (3.0). The manager tells users of one type apart no more than the standard's states do: while
 // one normal user is logged in, another gets CKR_USER_ALREADY_LOGGED_IN.
 func (a *Application) LoginUser(h SessionHandle, user UserType, pin []byte, username string) error {
+	if user == CKU_CONTEXT_SPECIFIC {
+		return a.authorize(h, pin)
+	}
 	r, err := a.session(h)
 	if err != nil {
 		return err
-	}
-	if user == CKU_CONTEXT_SPECIFIC {
-		return a.authorize(r, pin)
 	}
 	event, ok := loginEvents[user]
 	if !ok {
@@ -139,7 +139,7 @@ func (a *Application) logout(b *binding) (was Login, last bool) {
 			a.removeObject(o)
 		}
 	}
-	a.endKeyless(b)
+	b.endKeyless()
 	b.p.mu.Lock()
 	defer b.p.mu.Unlock()
 	b.p.users[was]--

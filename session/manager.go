@@ -35,6 +35,7 @@ func NewManager(o Options) *Manager {
 	}
 	m := &Manager{options: o, apps: make(map[*Application]struct{})}
 	m.slots.Store(new([]*slot))
+	m.background.idle.L = &m.background.mu
 	return m
 }
 
@@ -78,7 +79,7 @@ func (m *Manager) slot(id SlotID) (*slot, error) {
 // background counts the token calls nobody waits for.
 type background struct {
 	mu   sync.Mutex
-	idle *sync.Cond
+	idle sync.Cond
 	n    int
 }
 
@@ -90,7 +91,7 @@ func (b *background) run(work func()) {
 		defer func() {
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			if b.n--; b.n == 0 && b.idle != nil {
+			if b.n--; b.n == 0 {
 				b.idle.Broadcast()
 			}
 		}()
@@ -101,9 +102,6 @@ func (b *background) run(work func()) {
 func (b *background) wait() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.idle == nil {
-		b.idle = sync.NewCond(&b.mu)
-	}
 	for b.n > 0 {
 		b.idle.Wait()
 	}

@@ -75,7 +75,8 @@ func (a *Application) ObjectHandle(h SessionHandle, payload Object) (ObjectHandl
 }
 
 // CreateObject makes an object of the given kind: make does the work, on the token or in memory, outside of all locks and
-// only if the session may create such an object. What make returns must be of that kind.
+// only if the session may create such an object. What make returns must be of that kind (CKR_TEMPLATE_INCONSISTENT), but
+// that a token may decide itself whether an object on it is private.
 func (a *Application) CreateObject(h SessionHandle, kind ObjectKind, make func() (Object, error)) (ObjectHandle, error) {
 	handles, err := a.CreateObjects(h, []ObjectKind{kind}, func() ([]Object, error) {
 		o, err := make()
@@ -110,11 +111,11 @@ func (a *Application) CreateObjects(h SessionHandle, kinds []ObjectKind, make fu
 		return nil, CKR_TEMPLATE_INCONSISTENT
 	}
 	for i, o := range made {
-		if o == nil || KindOf(o.Token(), o.Private()) != kinds[i] {
+		if o == nil || o.Token() != kinds[i].Token() || !o.Token() && o.Private() != kinds[i].Private() {
 			return nil, CKR_TEMPLATE_INCONSISTENT
 		}
 	}
-	return a.register(r, kinds, made)
+	return a.register(r, made)
 }
 
 func (r ref) mayCreate(kinds []ObjectKind) error {
@@ -137,11 +138,15 @@ func (a *Application) room(n int) error {
 }
 
 // register gives handles to new objects, if the session is still there and still logged in as it has to be.
-func (a *Application) register(r ref, kinds []ObjectKind, made []Object) ([]ObjectHandle, error) {
+func (a *Application) register(r ref, made []Object) ([]ObjectHandle, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err := a.ended(r); err != nil {
 		return nil, err
+	}
+	kinds := make([]ObjectKind, len(made))
+	for i, o := range made {
+		kinds[i] = KindOf(o.Token(), o.Private())
 	}
 	if err := r.mayCreate(kinds); err != nil {
 		return nil, err
@@ -316,7 +321,7 @@ func (m *Manager) forget(p *presence, id any) {
 		if b := a.bound[p]; b != nil {
 			if o := b.ids[id]; o != nil {
 				a.removeObject(o)
-				a.endKeyless(b)
+				b.endKeyless()
 			}
 		}
 		a.mu.Unlock()

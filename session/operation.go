@@ -31,11 +31,7 @@ func (o *Operation) Surrender() error { return o.a.Notify(o.r.h, CKN_SURRENDER) 
 // An operation lasts no longer than its key: when that is destroyed, or private and the application logs out, the next
 // step gets CKR_OPERATION_NOT_INITIALIZED.
 func (a *Application) Begin(h SessionHandle, kind OpKind, key ObjectHandle, start func(key Object) (state any, err error)) error {
-	r, err := a.session(h)
-	if err != nil {
-		return err
-	}
-	x, err := a.enter(r)
+	r, x, err := a.enter(h)
 	if err != nil {
 		return err
 	}
@@ -71,6 +67,9 @@ func (x *extra) add(op *Operation) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.ops = append(x.ops, op)
+	if op.key != nil {
+		op.r.b.inUse.add(x, 1)
+	}
 }
 
 // conflict tells whether an operation of this kind may not become active now. Ones whose key is gone are not counted.
@@ -117,11 +116,7 @@ func (a *Application) step(h SessionHandle, sort int, step func(*Operation) erro
 
 // steps runs one step of the operations of all these kinds: with the session's turn, and with no lock.
 func (a *Application) steps(h SessionHandle, sort int, kinds []OpKind, step func([]*Operation) error) error {
-	r, err := a.session(h)
-	if err != nil {
-		return err
-	}
-	x, err := a.enter(r)
+	r, x, err := a.enter(h)
 	if err != nil {
 		return err
 	}
@@ -240,8 +235,8 @@ func (a *Application) cancel(h SessionHandle, which func(OpKind) bool) (n int, e
 
 // authorize is C_Login with CKU_CONTEXT_SPECIFIC: it speaks for the operation that is active in this session and waits for
 // it, and for no other (S14).
-func (a *Application) authorize(r ref, pin []byte) error {
-	x, err := a.enter(r)
+func (a *Application) authorize(h SessionHandle, pin []byte) error {
+	r, x, err := a.enter(h)
 	if err != nil {
 		return err
 	}

@@ -388,6 +388,17 @@ func TestS16_RefusalsAreToldApart(t *testing.T) {
 	// What make returns has to be what the access was granted for.
 	_, err = d.a.CreateObject(reader, session.PublicSessionObject, func() (session.Object, error) { return thing{token: true}, nil })
 	d.want(err, session.CKR_TEMPLATE_INCONSISTENT)
+	_, err = d.a.CreateObject(reader, session.PublicSessionObject, func() (session.Object, error) { return thing{private: true}, nil })
+	d.want(err, session.CKR_TEMPLATE_INCONSISTENT)
+	// Only a token may decide itself what is private on it, and only for who may have that.
+	private := func() (session.Object, error) { return thing{id: 4, token: true, private: true}, nil }
+	_, err = d.a.CreateObject(writer, session.PublicTokenObject, private)
+	d.want(err, session.CKR_USER_NOT_LOGGED_IN)
+	d.login(d.a, writer, session.CKU_USER)
+	_, err = d.a.CreateObject(writer, session.PublicTokenObject, private)
+	d.want(err, session.CKR_OK)
+	_, err = d.a.CreateObject(writer, session.PrivateTokenObject, func() (session.Object, error) { return thing{id: 5, token: true}, nil })
+	d.want(err, session.CKR_OK)
 }
 
 func TestS17_SessionObjectsAreTheApplications(t *testing.T) {

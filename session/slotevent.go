@@ -14,8 +14,6 @@ type slotEvents struct {
 	stopped bool
 }
 
-func (e *slotEvents) init() { e.change.L = &e.mu }
-
 func (e *slotEvents) post(id SlotID) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

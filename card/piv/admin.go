@@ -92,12 +92,7 @@ func (x *tx) adminMetadata() (adminKeyInfo, error) {
 
 // adminCandidates are the kinds of key that one of n bytes may be.
 func (x *tx) adminCandidates(n int) ([]adminKeyInfo, error) {
-	if !x.c.facts.selected {
-		if err := x.prove(); err != nil {
-			return nil, err
-		}
-	}
-	if x.hasMetadata() == yes || x.hasMetadata() == unknown && x.row().HasMetadata {
+	if x.mayHaveMetadata() {
 		k, err := x.adminMetadata()
 		switch {
 		case err == nil && k.row.size != n:
@@ -244,6 +239,9 @@ func (x *tx) authenticateMutually(k adminKeyInfo, block cipher.Block) error {
 	if err != nil {
 		if x.ours {
 			err = refusedForm(err, errOtherForm)
+			if isStatus(err, apdu.ErrSecurityStatus) { // OpenFIPS201, of a form that the key is not for
+				err = fmt.Errorf("%w: %w", errOtherForm, err)
+			}
 		}
 		return err
 	}

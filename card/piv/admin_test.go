@@ -2,6 +2,7 @@ package piv
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/ecdh"
 	"crypto/ecdsa"
@@ -15,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"cardbridge/apdu"
 	"cardbridge/card"
 	"cardbridge/card/softcard"
 )
@@ -154,7 +156,7 @@ func TestAttest(t *testing.T) {
 			ok(t, err)
 			device, err := c.Certificate(ctx, "f9")
 			ok(t, err)
-			if _, err := c.VerifyAttestation(att, device); err == nil || !strings.Contains(err.Error(), "does not come from Yubico") {
+			if _, err := VerifyAttestation(att, device); err == nil || !strings.Contains(err.Error(), "does not come from Yubico") {
 				t.Fatalf("a software card passes for Yubico's: %v", err)
 			}
 			root, err := x509.ParseCertificate(device)
@@ -290,6 +292,47 @@ func TestManagementKeyBehindPIN(t *testing.T) {
 			}
 		})
 	}
+}
+
+// fullConn has no room for one data object.
+type fullConn struct {
+	*softConn
+	tag Tag
+}
+
+func (c fullConn) Transact(ctx context.Context, f func(apdu.Transaction) error) error {
+	return c.softConn.Transact(ctx, func(t apdu.Transaction) error { return f(fullTx{t, c.tag}) })
+}
+
+type fullTx struct {
+	apdu.Transaction
+	tag Tag
+}
+
+func (t fullTx) Transmit(b []byte) ([]byte, error) {
+	if b[1] == insPutData && bytes.Contains(b, t.tag.Bytes()) {
+		return []byte{0x6A, 0x84}, nil
+	}
+	return t.Transaction.Transmit(b)
+}
+
+// TestManagementKeyUndone: a new key that cannot be noted leaves all as it was,
+// the key that is stored behind the PIN included.
+func TestManagementKeyUndone(t *testing.T) {
+	conn := newSoft(t, softcard.DefaultPersonality)
+	c := admin(t, conn)
+	ok(t, c.Login(ctx, sec(factoryPIN), LoginOptions{}))
+	ok(t, c.SetManagementKey(ctx, TripleDES, sec(newAdminKey), ManagementKeyOptions{Protect: true}))
+	full := bare2(t, fullConn{conn, TagAdminData})
+	ok(t, full.Login(ctx, sec(factoryPIN), LoginOptions{}))
+	ok(t, full.LoginAdmin(ctx, nil))
+	err := full.SetManagementKey(ctx, TripleDES, sec(factoryAdmin), ManagementKeyOptions{})
+	if !errors.Is(err, ErrTooLarge) || errors.Is(err, card.ErrInterruptedWrite) {
+		t.Error(err)
+	}
+	fresh := bare(t, conn)
+	ok(t, fresh.Login(ctx, sec(factoryPIN), LoginOptions{}))
+	ok(t, fresh.LoginAdmin(ctx, nil))
 }
 
 // TestManagementKeyFromPIN: as ykman made them once, followed by a change of

@@ -136,7 +136,7 @@ func (x *tx) readNotes(believe bool) (*AdminData, error) {
 		if notes, err = decodeAdminData(v); err != nil {
 			return nil, err
 		}
-	case believe && (errors.Is(err, card.ErrNotFound) || unsupported(err) || isStatus(err, apdu.ErrIncorrectData)):
+	case believe && (errors.Is(err, card.ErrNotFound) || unsupported(err) || isStatus(err, apdu.ErrIncorrectData) || withheld(err)):
 		if !x.ours {
 			return nil, nil
 		}
@@ -327,7 +327,8 @@ func (x *tx) changeAdminKey(row managementRow, key *secret.Secret, o ManagementK
 	if err != nil {
 		return err
 	}
-	old := adminKeyInfo{row: managementRow{}}
+	stored := notes != nil && notes.KeyStored
+	var old adminKeyInfo
 	if x.hasMetadata() == yes {
 		if old, err = x.adminMetadata(); err != nil {
 			return err
@@ -340,7 +341,7 @@ func (x *tx) changeAdminKey(row managementRow, key *secret.Secret, o ManagementK
 		return x.written(err, "the management key is the old one")
 	}
 	if err := x.noteAdminKey(notes, key, o); err != nil {
-		return x.undoAdminKey(old, err)
+		return x.undoAdminKey(old, stored, err)
 	}
 	x.c.adminKey.keep(key, x.c.epoch)
 	return nil
@@ -356,12 +357,7 @@ func (x *tx) noteAdminKey(notes *AdminData, key *secret.Secret, o ManagementKeyO
 		notes = &AdminData{}
 	}
 	if o.Protect {
-		err := key.Use(func(b []byte) error {
-			v := tlv(tagProtected, tlv(tagProtectedKey, b))
-			defer clear(v)
-			return x.putObject(TagPrinted, v)
-		})
-		if err != nil {
+		if err := x.storeAdminKey(key); err != nil {
 			return err
 		}
 	} else if notes.KeyStored {
@@ -376,14 +372,26 @@ func (x *tx) noteAdminKey(notes *AdminData, key *secret.Secret, o ManagementKeyO
 	return x.putObject(TagAdminData, notes.Encode())
 }
 
-// undoAdminKey sets the old key again.
-func (x *tx) undoAdminKey(old adminKeyInfo, cause error) error {
+// storeAdminKey stores a management key behind the PIN.
+func (x *tx) storeAdminKey(key *secret.Secret) error {
+	return key.Use(func(b []byte) error {
+		v := tlv(tagProtected, tlv(tagProtectedKey, b))
+		defer clear(v)
+		return x.putObject(TagPrinted, v)
+	})
+}
+
+// undoAdminKey sets the old key again, and stores it where it was stored.
+func (x *tx) undoAdminKey(old adminKeyInfo, stored bool, cause error) error {
 	row := old.row
 	if row.cipher == nil {
 		row, _ = managementByID(0x03)
 	}
 	if x.c.adminKey.held() && x.c.adminKey.Len() == row.size {
 		if err := x.setAdminKey(row, x.c.adminKey.Secret, old.touch == card.TouchAlways); err == nil {
+			if stored && x.storeAdminKey(x.c.adminKey.Secret) != nil {
+				return fmt.Errorf("%w: the management key is the old one again, and no longer stored behind the PIN: %w", card.ErrInterruptedWrite, cause)
+			}
 			return fmt.Errorf("the management key is the old one again: %w", cause)
 		}
 	}

@@ -41,13 +41,16 @@ func (x *tx) attest(s Slot) ([]byte, error) {
 		return nil, fmt.Errorf("%w: slot %s has no key: %w", card.ErrNotFound, s.Ref, err)
 	case status == apdu.ErrIncorrectData, status == apdu.ErrConditionsNotSatisfied:
 		return nil, fmt.Errorf("%w: key %s was not made on the card, or is not there: %w", card.ErrUnsupported, s.Ref, err)
-	case unsupported(err), status == apdu.ErrExecution: // the latter: F9 has no key of Yubico's any more
+	case unsupported(err), !x.row().HasAttest && answered(err), status == apdu.ErrExecution: // the latter: F9 has no key of Yubico's any more
 		return nil, fmt.Errorf("%w: attestation: %w", card.ErrUnsupported, err)
 	default:
 		return nil, err
 	}
 	if _, err := only(b, 0x30); err != nil {
 		return nil, fmt.Errorf("attestation: %w", err)
+	}
+	if _, err := certificateKey(b); err != nil && x.row().AttestsAll {
+		return nil, fmt.Errorf("%w: slot %s has no key: the attestation has none", card.ErrNotFound, s.Ref)
 	}
 	return bytes.Clone(b), nil
 }
@@ -88,7 +91,9 @@ func (x *tx) keyByAttestation(s Slot) (card.KeyInfo, error) {
 	if k.Public, k.Algorithm, err = publicOfCertificate(der); err != nil {
 		return card.KeyInfo{}, fmt.Errorf("attestation of key %s: %w", s.Ref, err)
 	}
-	k.Origin = card.OriginGenerated
+	if k.Origin = card.OriginGenerated; x.row().AttestsAll {
+		k.Origin = card.OriginUnknown
+	}
 	if cert, err := x509.ParseCertificate(der); err == nil {
 		var a Attestation
 		if a.readExtensions(cert) == nil && a.PINPolicy != card.PINUnknown {
@@ -187,15 +192,9 @@ func YubicoRoots() (roots, intermediates []*x509.Certificate, err error) {
 
 // VerifyAttestation checks a key's attestation and the card's own attestation
 // certificate (slot F9), both in DER: signatures up to one of Yubico's roots or
-// those of WithAttestationRoots, and what the attestation says. Validity
-// periods are not looked at, as a card has no clock and Yubico writes what it
-// likes there. Sends nothing.
-func (c *Card) VerifyAttestation(attestation, device []byte) (*Attestation, error) {
-	return VerifyAttestation(attestation, device, c.roots...)
-}
-
-// VerifyAttestation is the method without a card.
-func VerifyAttestation(attestation, device []byte, extra ...*x509.Certificate) (*Attestation, error) {
+// of the others given, and what the attestation says. Validity periods are not
+// looked at, as a card has no clock and Yubico writes what it likes there.
+func VerifyAttestation(attestation, device []byte, others ...*x509.Certificate) (*Attestation, error) {
 	leaf, err := x509.ParseCertificate(attestation)
 	if err != nil {
 		return nil, fmt.Errorf("attestation: %w", err)
@@ -208,7 +207,7 @@ func VerifyAttestation(attestation, device []byte, extra ...*x509.Certificate) (
 	if err != nil {
 		return nil, err
 	}
-	chain, err := attestationChain(leaf, card9, append(roots, extra...), intermediates)
+	chain, err := attestationChain(leaf, card9, append(roots, others...), intermediates)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package piv
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"time"
@@ -17,7 +16,7 @@ import (
 type Card struct {
 	conn    card.Conn
 	onTouch func(card.KeyInfo)
-	roots   []*x509.Certificate
+	anyPIN  bool
 
 	// turn is held while an operation uses what follows: a channel and not a
 	// mutex, so that waiting for one's turn ends with the context.
@@ -45,6 +44,10 @@ type state struct {
 	selected bool // PIV is the selected applet
 	verified bool // and the PIN is verified
 	admin    bool // and the management key authenticated
+	// open: the card took the PIN, and was not told since to forget that. It may
+	// remember where verified says no: SELECT keeps it on cards that follow the
+	// standard.
+	open bool
 }
 
 // Open returns the PIV applet behind conn. It sends nothing.
@@ -106,9 +109,6 @@ type need struct {
 	// again says that doing it twice does no harm: the operation is repeated
 	// once when a reset by another program broke into the first.
 	again bool
-	// spends says that a PIN goes to the card whose try may count. It is never
-	// repeated by itself.
-	spends bool
 }
 
 type heldKey struct{ c *Card }
@@ -124,7 +124,13 @@ func run[T any](ctx context.Context, c *Card, n need, f func(*tx) (T, error)) (T
 		return v, nil
 	}
 	for try := 0; ; try++ {
-		v, x, err := transact(ctx, c, n, f)
+		var v T
+		x := &tx{c: c}
+		err := c.transact(ctx, func(t *tx) (err error) {
+			x = t
+			v, err = attempt(t, n, f)
+			return err
+		})
 		if err == nil {
 			return v, nil
 		}
@@ -164,98 +170,53 @@ func (c *Card) resetSince(ctx context.Context, x *tx) bool {
 	return err == nil && reset
 }
 
-// transact runs one transaction. Transact may give up waiting when ctx ends
-// while the exchange under way still runs: then the turn is handed on only when
-// that is over, and its result is dropped.
-func transact[T any](ctx context.Context, c *Card, n need, f func(*tx) (T, error)) (T, *tx, error) {
-	type outcome struct {
-		v   T
-		x   *tx
-		err error
-	}
-	var zero T
-	none := &tx{c: c}
+// take waits for c's turn; give hands it on.
+func (c *Card) take(ctx context.Context) error {
 	select {
 	case c.turn <- struct{}{}:
 	case <-ctx.Done():
-		return zero, none, ctx.Err()
+		return ctx.Err()
 	}
 	if c.closed {
-		<-c.turn
-		return zero, none, ErrClosed
+		c.give()
+		return ErrClosed
 	}
-	var begun atomicOnce
-	done := make(chan outcome, 1)
-	err := c.conn.Transact(ctx, func(t apdu.Transaction) error {
-		if !begun.take() {
-			return context.Canceled // transact has given up already
-		}
-		x := c.begin(t)
-		v, err := attempt(x, n, f)
-		c.end(x.lost)
-		done <- outcome{v, x, err}
+	return nil
+}
+
+func (c *Card) give() { <-c.turn }
+
+// transact runs f in a transaction, in c's turn.
+func (c *Card) transact(ctx context.Context, f func(*tx) error) error {
+	if err := c.take(ctx); err != nil {
 		return err
+	}
+	defer c.give()
+	var broke error // what f made of it
+	err := c.conn.Transact(ctx, func(t apdu.Transaction) error {
+		x := c.begin(t)
+		broke = f(x)
+		c.end(x.lost)
+		return broke
 	})
-	if begun.take() { // f never ran, and never will
-		c.end(err)
-		<-c.turn
-		return zero, none, err
+	if broke == nil {
+		c.end(err) // of a transaction that did not begin, or did not end
 	}
-	select {
-	case o := <-done:
-		if err == nil {
-			err = o.err
-		} else if o.err == nil {
-			c.end(err) // the transaction's end failed
-		}
-		<-c.turn
-		return o.v, o.x, err
-	default:
-		go func() {
-			<-done
-			<-c.turn
-		}()
-		return zero, none, err
-	}
+	return err
 }
 
 // Together runs f in one transaction: each method of c that f calls with the
 // context it is given takes part in it. That saves proving again and again that
 // the applet is selected, and nobody gets in between. f must not prompt, sleep
 // or wait, nor use c with another context, nor the context after it returned.
-// When ctx ends, Together waits for f.
 func (c *Card) Together(ctx context.Context, f func(context.Context) error) error {
-	select {
-	case c.turn <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { <-c.turn }()
-	if c.closed {
-		return ErrClosed
-	}
-	var begun atomicOnce
-	done := make(chan error, 1)
-	err := c.conn.Transact(ctx, func(t apdu.Transaction) error {
-		if !begun.take() {
-			return context.Canceled
-		}
-		x := c.begin(t)
-		err := f(context.WithValue(ctx, heldKey{c}, x))
-		c.end(x.lost)
-		done <- err
-		return err
+	begun := false
+	err := c.transact(ctx, func(x *tx) error {
+		begun = true
+		return f(context.WithValue(ctx, heldKey{c}, x))
 	})
-	if begun.take() {
-		c.end(err)
+	if err != nil && !begun {
 		return c.explain("transaction", err)
-	}
-	inner := <-done
-	if err == nil {
-		err = inner
-	}
-	if inner == nil && err != nil {
-		c.end(err)
 	}
 	return err
 }

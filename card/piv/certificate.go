@@ -3,11 +3,13 @@ package piv
 import (
 	"bytes"
 	"compress/gzip"
+	"compress/zlib"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 
+	"cardbridge/apdu"
 	"cardbridge/card"
 )
 
@@ -55,7 +57,7 @@ func (o CertificateObject) Encode() ([]byte, error) {
 }
 
 func decodeCertificateObject(b []byte) (*CertificateObject, error) {
-	es, err := parse(b)
+	es, err := parsePadded(b)
 	if err != nil {
 		return nil, err
 	}
@@ -70,11 +72,11 @@ func decodeCertificateObject(b []byte) (*CertificateObject, error) {
 	}
 	// Some cards have compressed certificates and do not say so: gzip says it.
 	if o.Info&certCompressed == 0 && !bytes.HasPrefix(der, []byte{0x1F, 0x8B}) {
-		o.DER = der
+		o.DER = unpadded(der)
 		return o, nil
 	}
 	o.Compressed = true
-	z, err := gzip.NewReader(bytes.NewReader(der))
+	z, err := inflater(der)
 	if err != nil {
 		return nil, malformed("compressed certificate: %v", err)
 	}
@@ -85,7 +87,29 @@ func decodeCertificateObject(b []byte) (*CertificateObject, error) {
 	case len(o.DER) > maxCertificate:
 		return nil, malformed("compressed certificate of more than %d bytes", maxCertificate)
 	}
+	o.DER = unpadded(o.DER)
 	return o, nil
+}
+
+// inflater reads gzip, which is the standard's, or the zlib that some issuers
+// took for it (OpenSC, card-piv.c, COMPRESSION_AUTO). What follows it is padding.
+func inflater(b []byte) (io.Reader, error) {
+	if len(b) > 0 && b[0]&0x0F == 8 {
+		return zlib.NewReader(bytes.NewReader(b))
+	}
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err == nil {
+		z.Multistream(false)
+	}
+	return z, err
+}
+
+// unpadded is a certificate without what fills its place up.
+func unpadded(der []byte) []byte {
+	if _, rest, err := apdu.ReadTLV(der); err == nil && padding(rest) {
+		return der[: len(der)-len(rest) : len(der)-len(rest)]
+	}
+	return der
 }
 
 // errBadCertificate: the object is there, and what is in it is no certificate.

@@ -54,9 +54,13 @@ func (c *Card) ChangePIN(ctx context.Context, name card.SecretName, old, new *se
 // UnblockPIN sets a new PIN with the PUK (RESET RETRY COUNTER, SP 800-73-4 part
 // 2 section 3.2.3). Access condition: the PUK, under the rules that Login has
 // for the PIN. It ends a login.
+//
+// The PIN is the application's. Where a card has its global one for users
+// (card.PINState.Global), that stays as it was, blocked or not: its issuer alone
+// can unblock it. A card that has only that one is card.ErrUnsupported.
 func (c *Card) UnblockPIN(ctx context.Context, puk, newPIN *secret.Secret, o LoginOptions) error {
 	_, err := run(ctx, c, need{what: "unblock the PIN"}, func(x *tx) (struct{}, error) {
-		if err := x.proveGently(); err != nil {
+		if err := x.pukUnblocks(); err != nil {
 			return struct{}{}, err
 		}
 		cmd := apdu.Command{INS: insResetRetry, P2: refPIN}
@@ -67,6 +71,15 @@ func (c *Card) UnblockPIN(ctx context.Context, puk, newPIN *secret.Secret, o Log
 		delete(c.tries, card.PIN)
 		return struct{}{}, nil
 	})
+	return err
+}
+
+// pukUnblocks tells whether the card has a PIN that the PUK is for.
+func (x *tx) pukUnblocks() error {
+	ref, err := x.pinRefProven()
+	if err == nil && ref == refGlobalPIN && !x.c.facts.discovery.ApplicationPIN {
+		err = fmt.Errorf("%w: its PIN is the global one, which the PUK is not for; whoever issued the card can unblock it", card.ErrUnsupported)
+	}
 	return err
 }
 
@@ -100,6 +113,9 @@ func (x *tx) replace(name card.SecretName, old *secret.Secret, newName card.Secr
 				x.c.refused.forget(newName)
 				delete(x.c.tries, newName)
 				x.c.state.verified, x.verified = false, false
+				if cmd.INS == insChangeReference && name == card.PIN {
+					x.c.state.open = true // by the standard, part 2 section 3.2.2
+				}
 				return nil
 			case errors.Is(err, errNotThisFormat):
 				// Some cards compare first: then the try of a wrong old value
@@ -116,6 +132,22 @@ func (x *tx) replace(name card.SecretName, old *secret.Secret, newName card.Secr
 	})
 }
 
+// CanSetRetries is card.ErrUnsupported where SetRetries would be: to be asked
+// before PIN and management key are. Access condition: always.
+func (c *Card) CanSetRetries(ctx context.Context) error {
+	_, err := run(ctx, c, need{what: "set the retry counters", again: true}, func(x *tx) (struct{}, error) {
+		return struct{}{}, x.canSetRetries()
+	})
+	return err
+}
+
+func (x *tx) canSetRetries() error {
+	if !x.row().HasRetries {
+		return fmt.Errorf("%w: setting retry counters is not part of the standard", card.ErrUnsupported)
+	}
+	return nil
+}
+
 // SetRetries sets how many tries the PIN and the PUK have (SET PIN RETRIES,
 // Yubico), 1 to 255 each, and with that gives both their factory values: PIN
 // 123456, PUK 12345678. Access condition: management key and PIN. It ends the
@@ -125,8 +157,8 @@ func (c *Card) SetRetries(ctx context.Context, pin, puk int) error {
 		return fmt.Errorf("tries are 1 to 255, not %d and %d", pin, puk)
 	}
 	_, err := run(ctx, c, need{what: "set the retry counters", login: true, admin: true}, func(x *tx) (struct{}, error) {
-		if !x.row().HasRetries {
-			return struct{}{}, fmt.Errorf("%w: setting retry counters is not part of the standard", card.ErrUnsupported)
+		if err := x.canSetRetries(); err != nil {
+			return struct{}{}, err
 		}
 		_, err := x.send(apdu.Command{INS: insSetRetries, P1: byte(pin), P2: byte(puk)})
 		if err == nil || !answered(err) {

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"crypto/ecdh"
+	"crypto/rand"
+	"crypto/rsa"
 	"errors"
 	"sync"
 	"testing"
@@ -15,38 +18,69 @@ import (
 	"cardbridge/internal/secret"
 )
 
-// lazyConn gives up when the context ends, while the exchange under way goes
-// on, as PC/SC makes it do.
+// lazyConn gives an exchange up when the context ends, while the card goes on
+// with it; the next transaction waits for that, as PC/SC makes it do.
 type lazyConn struct {
 	*softConn
+	lane chan struct{} // held in a transaction, and by an exchange given up
 	gate chan struct{} // an exchange waits for it
 	in   chan struct{} // and says so
 }
 
 func (c *lazyConn) Transact(ctx context.Context, f func(apdu.Transaction) error) error {
-	done := make(chan error, 1)
-	go func() {
-		done <- c.softConn.Transact(context.Background(), func(t apdu.Transaction) error { return f(lazyTx{t, c}) })
-	}()
 	select {
-	case err := <-done:
-		return err
+	case c.lane <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	tx := &lazyTx{c: c, ctx: ctx}
+	defer func() {
+		if !tx.over {
+			<-c.lane
+		}
+	}()
+	return c.softConn.Transact(ctx, func(t apdu.Transaction) error {
+		tx.Transaction = t
+		return f(tx)
+	})
 }
 
 type lazyTx struct {
 	apdu.Transaction
-	c *lazyConn
+	c    *lazyConn
+	ctx  context.Context
+	over bool
 }
 
-func (t lazyTx) Transmit(b []byte) ([]byte, error) {
-	if b[1] == insAuthenticate && b[3] != refAdminKey && t.c.gate != nil {
-		t.c.in <- struct{}{}
-		<-t.c.gate
+func (t *lazyTx) Transmit(b []byte) ([]byte, error) {
+	if t.over {
+		return nil, t.ctx.Err()
 	}
-	return t.Transaction.Transmit(b)
+	type answer struct {
+		b   []byte
+		err error
+	}
+	b = bytes.Clone(b)
+	done := make(chan answer, 1)
+	go func() {
+		if b[1] == insAuthenticate && b[3] != refAdminKey && t.c.gate != nil {
+			t.c.in <- struct{}{}
+			<-t.c.gate
+		}
+		r, err := t.Transaction.Transmit(b)
+		done <- answer{r, err}
+	}()
+	select {
+	case a := <-done:
+		return a.b, a.err
+	case <-t.ctx.Done():
+		t.over = true
+		go func() {
+			<-done
+			<-t.c.lane
+		}()
+		return nil, t.ctx.Err()
+	}
 }
 
 // TestCancelled: an operation ends with its context, though the card is still
@@ -55,7 +89,7 @@ func (t lazyTx) Transmit(b []byte) ([]byte, error) {
 func TestCancelled(t *testing.T) {
 	conn := newSoft(t, softcard.DefaultPersonality)
 	generate(t, admin(t, conn), "9e", card.P256)
-	lazy := &lazyConn{softConn: conn}
+	lazy := &lazyConn{softConn: conn, lane: make(chan struct{}, 1)}
 	c := Open(lazy)
 	k, err := c.Key(ctx, "9e")
 	ok(t, err)
@@ -83,6 +117,23 @@ func TestCancelled(t *testing.T) {
 	ok(t, c.Close())
 	if _, err := c.Identity(ctx); !errors.Is(err, ErrClosed) {
 		t.Fatal(err)
+	}
+}
+
+// TestPanic: what panics in a transaction hands the card on.
+func TestPanic(t *testing.T) {
+	conn := newSoft(t, softcard.DefaultPersonality)
+	c := bare(t, conn)
+	func() {
+		defer func() { _ = recover() }()
+		conn.between = func([]byte) { panic("boom") }
+		_, _ = c.Identity(ctx)
+	}()
+	conn.between = nil
+	limited, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	if _, err := c.Identity(limited); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -132,6 +183,18 @@ func TestTogether(t *testing.T) {
 	if transactions != 1 {
 		t.Errorf("%d transactions", transactions)
 	}
+	// A reset leaves the card that it was, and not one that nothing is known of.
+	ok(t, c.Together(ctx, func(ctx context.Context) error {
+		ok(t, c.Reset(ctx))
+		s, err := c.PINState(ctx, card.PUK)
+		if s.Tries != 3 || !s.Default {
+			t.Errorf("after a reset: %+v", s)
+		}
+		return err
+	}))
+	k, err := admin(t, conn).Generate(ctx, "9a", GenerateOptions{Algorithm: card.P256})
+	ok(t, err)
+	ok(t, admin(t, conn).PutCertificate(ctx, "9a", certificateFor(t, k.Public), PutCertificateOptions{}))
 	want := errors.New("mine")
 	if err := c.Together(ctx, func(context.Context) error { return want }); err != want {
 		t.Errorf("%v", err)
@@ -179,6 +242,58 @@ func TestSingleAuthentication(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// keptConn holds on to the answers that pass.
+type keptConn struct {
+	*softConn
+	answers *[][]byte
+}
+
+func (c keptConn) Transact(ctx context.Context, f func(apdu.Transaction) error) error {
+	return c.softConn.Transact(ctx, func(t apdu.Transaction) error { return f(keptTx{t, c.answers}) })
+}
+
+type keptTx struct {
+	apdu.Transaction
+	answers *[][]byte
+}
+
+func (t keptTx) Transmit(b []byte) ([]byte, error) {
+	r, err := t.Transaction.Transmit(b)
+	*t.answers = append(*t.answers, r)
+	return r, err
+}
+
+// TestNoSecretLeftInAnswers: what was deciphered or agreed upon is in the result
+// alone, in long answers and in those that come in parts.
+func TestNoSecretLeftInAnswers(t *testing.T) {
+	for _, name := range []string{softcard.DefaultPersonality, "yubikey-5.7-short"} {
+		conn := newSoft(t, name)
+		conn.extended = name == softcard.DefaultPersonality
+		c := admin(t, conn)
+		made := generate(t, c, "9d", card.RSA2048)
+		agreed := generate(t, c, "82", card.P256)
+		var answers [][]byte
+		c = bare2(t, keptConn{conn, &answers})
+		message := bytes.Repeat([]byte("a secret "), 20)
+		//lint:ignore SA1019 what is enciphered this way is still to be read
+		sealed, err := rsa.EncryptPKCS1v15(rand.Reader, made.Public.(*rsa.PublicKey), message)
+		ok(t, err)
+		got, err := c.PrivateKey(ctx, made, UseOptions{PIN: sec(factoryPIN)}).Decrypt(nil, sealed, nil)
+		if err != nil || !bytes.Equal(got, message) {
+			t.Fatalf("%q, %v", got, err)
+		}
+		peer, err := ecdh.P256().GenerateKey(rand.Reader)
+		ok(t, err)
+		shared, err := c.PrivateKey(ctx, agreed, UseOptions{PIN: sec(factoryPIN)}).ECDH(peer.PublicKey())
+		ok(t, err)
+		for _, a := range answers {
+			if bytes.Contains(a, []byte("secret")) || bytes.Contains(a, shared[:8]) {
+				t.Errorf("%s: left in an answer", name)
+			}
+		}
+	}
 }
 
 // TestNoSecretInErrors: whatever goes wrong, no error speaks of a secret.

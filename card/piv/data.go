@@ -21,7 +21,7 @@ type reader struct {
 }
 
 func readContainer(b []byte) (*reader, error) {
-	es, err := parse(b)
+	es, err := parsePadded(b)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,6 @@ import (
 // facts are what was learned of the card itself, in one epoch: asked when
 // wanted, and once.
 type facts struct {
-	selected bool
 	template template
 
 	version        card.Version
@@ -65,7 +64,12 @@ func tooOldForMetadata(conn card.Conn) bool {
 
 // row is the card's quirk row, from what is known so far.
 func (x *tx) row() *CardRow {
-	return rowOf(x.c.facts.template, x.c.facts.version)
+	f := &x.c.facts
+	t := f.template
+	if f.versionAsked && !f.version.Known() {
+		t.aid = nil // Yubico's all tell it: this card only answers SELECT as shortly
+	}
+	return rowOf(t, f.version)
 }
 
 // version asks for the firmware version (Yubico's GET VERSION) where the card's
@@ -74,11 +78,6 @@ func (x *tx) version() (card.Version, error) {
 	f := &x.c.facts
 	if f.versionAsked {
 		return f.version, nil
-	}
-	if !f.selected {
-		if err := x.selectApplet(); err != nil {
-			return card.Version{}, err
-		}
 	}
 	if !x.row().HasVersion {
 		f.versionAsked = true
@@ -104,11 +103,6 @@ func (x *tx) serial() (fingerprint, error) {
 	f := &x.c.facts
 	if f.serialAsked {
 		return f.serial, nil
-	}
-	if !f.selected {
-		if err := x.selectApplet(); err != nil {
-			return fingerprint{}, err
-		}
 	}
 	s, err := x.askSerial()
 	if err != nil {
@@ -148,13 +142,21 @@ func (x *tx) askGUID() (fingerprint, error) {
 	return guidOf(v), nil
 }
 
-// guidOf is the name that a CHUID gives to a card.
+// guidOf is the name that a CHUID gives to a card: its GUID, or the FASC-N of
+// government cards from before there were GUIDs, whose place holds zeros
+// (SP 800-73-4 part 1, section 3.1.2). The FASC-N of cards that no agency issued
+// is that of many.
 func guidOf(v []byte) fingerprint {
 	chuid, err := decodeCHUID(v)
-	if err != nil || chuid.GUID == ([16]byte{}) {
+	switch {
+	case err != nil:
+		return fingerprint{source: nameless}
+	case chuid.GUID != [16]byte{}:
+		return fingerprint{chuidGUID, fmt.Sprintf("%x", chuid.GUID)}
+	case len(chuid.FASCN) != len(nonFederalFASCN) || bytes.HasPrefix(chuid.FASCN, nonFederalFASCN[:5]) || padding(chuid.FASCN):
 		return fingerprint{source: nameless}
 	}
-	return fingerprint{chuidGUID, fmt.Sprintf("%x", chuid.GUID)}
+	return fingerprint{chuidGUID, fmt.Sprintf("%x", []byte(chuid.FASCN))}
 }
 
 // unsupported tells whether a status word says that the card has no such

@@ -83,11 +83,18 @@ func (x *tx) canHold(row AlgorithmRow, generate bool) error {
 	version, r := x.c.facts.version, x.row()
 	switch {
 	case r.Algorithms != nil && !slices.Contains(r.Algorithms, row.Algorithm):
-		return fmt.Errorf("%w: a %s with firmware %s has no %s keys", card.ErrUnsupported, r.Model, version, row.Algorithm)
+		return fmt.Errorf("%w: a %s has no %s keys", card.ErrUnsupported, model(r, version), row.Algorithm)
 	case generate && r.NoRSAMake && row.Bits > 0:
 		return fmt.Errorf("%w: RSA keys made by this %s (firmware %s) can be factored, CVE-2017-15361: import one, or make an EC key", card.ErrUnsupported, r.Model, version)
 	}
 	return nil
+}
+
+func model(r *CardRow, v card.Version) string {
+	if !v.Known() {
+		return r.Model
+	}
+	return fmt.Sprintf("%s with firmware %s", r.Model, v)
 }
 
 // notMade gives the refusal of GENERATE or IMPORT its meaning.
@@ -113,7 +120,7 @@ func (c *Card) lookAgain(ctx context.Context, s Slot, cause error) error {
 		if err := x.prove(); err != nil {
 			return card.KeyInfo{}, err
 		}
-		if x.hasMetadata() == no || !x.row().HasMetadata {
+		if !x.mayHaveMetadata() {
 			return card.KeyInfo{}, errNoMetadata
 		}
 		return x.metadataOf(s)

@@ -52,7 +52,9 @@ func (c *Card) Key(ctx context.Context, ref card.KeyRef) (card.KeyInfo, error) {
 // attestation slot left out. With GET METADATA (Yubico) these are all there
 // are, at one command a slot. Other cards do not tell: keys with a certificate
 // are found there, whatever a Key History object says or does not say, and of
-// keys without one those that the card attests to. Access condition: always.
+// keys without one those that the card attests to. A certificate that the card
+// withholds, as over its contactless interface, hides no other. Access
+// condition: always.
 func (c *Card) Keys(ctx context.Context) ([]card.KeyInfo, error) {
 	return run(ctx, c, need{what: "look for keys", again: true}, func(x *tx) ([]card.KeyInfo, error) {
 		if !x.row().HasMetadata { // where it has, each slot is asked for its own
@@ -66,7 +68,7 @@ func (c *Card) Keys(ctx context.Context) ([]card.KeyInfo, error) {
 				continue
 			}
 			k, err := x.key(s)
-			if errors.Is(err, card.ErrNotFound) && x.ours {
+			if x.ours && (errors.Is(err, card.ErrNotFound) || errors.Is(err, card.ErrWithheld)) {
 				continue
 			}
 			if err != nil {
@@ -76,6 +78,14 @@ func (c *Card) Keys(ctx context.Context) ([]card.KeyInfo, error) {
 		}
 		return all, nil
 	})
+}
+
+// withheld tells whether the card refuses what is free to read: over its
+// contactless interface, where only key 9E is for everyone (SP 800-73-4 part 1,
+// table 2).
+func withheld(err error) bool {
+	s, _ := apdu.StatusOf(err)
+	return s == apdu.ErrSecurityStatus || s == apdu.ErrConditionsNotSatisfied
 }
 
 // key looks at a slot, once an epoch.
@@ -97,12 +107,7 @@ func (x *tx) key(s Slot) (card.KeyInfo, error) {
 }
 
 func (x *tx) lookAt(s Slot) (card.KeyInfo, error) {
-	if !x.c.facts.selected {
-		if err := x.prove(); err != nil {
-			return card.KeyInfo{}, err
-		}
-	}
-	if x.hasMetadata() != no && (x.row().HasMetadata || x.hasMetadata() == yes) {
+	if x.mayHaveMetadata() {
 		k, err := x.metadataOf(s)
 		if !errors.Is(err, errNoMetadata) {
 			return k, err
@@ -136,6 +141,11 @@ func (x *tx) hasMetadata() tri {
 	return f.metadata
 }
 
+// mayHaveMetadata: the card has GET METADATA, or is of a kind that may.
+func (x *tx) mayHaveMetadata() bool {
+	return x.hasMetadata() == yes || x.hasMetadata() == unknown && x.row().HasMetadata
+}
+
 // tryMetadata finds out whether there is GET METADATA where that is not known,
 // by asking for the PIN's.
 func (x *tx) tryMetadata() error {
@@ -157,33 +167,62 @@ func (x *tx) metadata(ref byte) (elements, error) {
 	b, err := x.send(apdu.Command{INS: insMetadata, P2: ref, Le: apdu.LeMax})
 	if err != nil {
 		switch {
+		case x.ours && absent(err) && !x.metadataThere() && always(ref):
+			x.c.facts.metadata = no
+			return nil, fmt.Errorf("%w: %w", errNoMetadata, err)
 		case absent(err) && x.c.facts.metadata != no:
-			// Of all commands of its kind only one that is there looks for a key.
-			if x.ours {
+			// Of all commands of its kind only one that is there looks for a key; but
+			// a card that is not known may say so to commands that it has not.
+			if x.ours && x.row().HasMetadata {
 				x.c.facts.metadata = yes
 			}
 			return nil, fmt.Errorf("%w: %w", card.ErrNotFound, err)
-		case x.ours && unsupported(err):
+		case x.ours && x.metadataThere() && isStatus(err, apdu.ErrIncorrectP1P2):
+			// PivApplet, of the slots that it has not: F9 and those from 8D on.
+			return nil, fmt.Errorf("%w: %w", card.ErrNotFound, err)
+		case x.ours && (unsupported(err) || !x.metadataThere() && answered(err)):
+			// What is only tried is not there, however a card says it: 6F00, 6881.
 			x.c.facts.metadata = no
 			return nil, fmt.Errorf("%w: %w", errNoMetadata, err)
 		default:
 			return nil, err
 		}
 	}
-	if len(b) == 0 && x.ours { // Nitrokey 3
-		x.c.facts.metadata = no
+	if len(b) == 0 && x.ours {
+		if x.metadataThere() { // PivApplet, of a slot that a reset has emptied
+			return nil, fmt.Errorf("%w: GET METADATA tells nothing", card.ErrNotFound)
+		}
+		x.c.facts.metadata = no // Nitrokey 3
 		return nil, errNoMetadata
 	}
 	es, err := parse(b)
 	if err != nil {
 		return nil, fmt.Errorf("GET METADATA: %w", err)
 	}
-	if _, ok := es.find(metaAlgorithm); !ok {
+	if !es.metadata(ref) {
 		return nil, malformed("GET METADATA without an algorithm")
 	}
 	x.ours = true
 	x.c.facts.metadata = yes
 	return es, nil
+}
+
+// always tells whether every card has this PIN or key: where it is not found it
+// is the command that is not there.
+func always(ref byte) bool { return ref == refPIN || ref == refPUK || ref == refAdminKey }
+
+// metadataThere: the card is known to have the command.
+func (x *tx) metadataThere() bool { return x.row().HasMetadata || x.c.facts.metadata == yes }
+
+// metadata tells whether these can be the metadata of a key or a PIN. PivApplet
+// leaves the algorithm out where there is no key, and with PIN and PUK.
+func (es elements) metadata(ref byte) bool {
+	for _, tag := range []Tag{metaAlgorithm, metaPolicy, metaRetries} {
+		if _, ok := es.find(tag); ok {
+			return tag != metaPolicy || ref != refAdminKey
+		}
+	}
+	return false
 }
 
 func (x *tx) metadataOf(s Slot) (card.KeyInfo, error) {
@@ -193,7 +232,7 @@ func (x *tx) metadataOf(s Slot) (card.KeyInfo, error) {
 	}
 	id, ok := es.byte(metaAlgorithm)
 	if !ok {
-		return card.KeyInfo{}, malformed("GET METADATA without an algorithm")
+		return card.KeyInfo{}, fmt.Errorf("%w: slot %s has no key", card.ErrNotFound, s.Ref)
 	}
 	k := s.info()
 	if p, ok := es.find(metaPolicy); ok && len(p) == 2 {
@@ -206,6 +245,9 @@ func (x *tx) metadataOf(s Slot) (card.KeyInfo, error) {
 		}
 	}
 	if o, ok := es.byte(metaOrigin); ok {
+		if x.row().OriginFrom0 {
+			o++
+		}
 		k.Origin = origins[o]
 	}
 	row, ok := x.row().algorithmOf(id)

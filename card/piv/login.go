@@ -52,12 +52,10 @@ func (c *Card) Confirm(ctx context.Context, pin *secret.Secret, o LoginOptions) 
 // keeps tells whether pin is the one of Login, once a running operation is over.
 func (c *Card) keeps(ctx context.Context, pin *secret.Secret) bool {
 	if ctx.Value(heldKey{c}) == nil {
-		select {
-		case c.turn <- struct{}{}:
-			defer func() { <-c.turn }()
-		case <-ctx.Done():
+		if c.take(ctx) != nil {
 			return false
 		}
+		defer c.give()
 	}
 	return c.pin.held() && c.pin.Equal(pin)
 }
@@ -68,10 +66,10 @@ func (c *Card) keeps(ctx context.Context, pin *secret.Secret) bool {
 func (c *Card) Logout(ctx context.Context) error {
 	_, err := run(ctx, c, need{what: "log out", again: true, lazy: true}, func(x *tx) (struct{}, error) {
 		c.pin.drop()
-		if !c.state.verified {
+		if !c.state.open {
 			return struct{}{}, nil
 		}
-		c.state.verified, x.verified = false, false
+		c.state.verified, x.verified, c.state.open = false, false, false
 		if x.row().HasDiscovery {
 			ref, err := x.pinReference()
 			if err != nil {
@@ -95,13 +93,9 @@ func (x *tx) relogin() error {
 		return nil
 	}
 	err := x.verify(c.pin.Secret, false)
-	if err == nil {
-		c.pin.epoch = c.epoch
-		return nil
-	}
 	var wrong *card.WrongPIN
 	var blocked *card.Blocked
-	if errors.As(err, &wrong) || errors.As(err, &blocked) || errors.Is(err, card.ErrRefusedBefore) || errors.Is(err, errNotThisFormat) {
+	if errors.As(err, &wrong) || errors.As(err, &blocked) || errors.Is(err, card.ErrRefusedBefore) {
 		// The PIN was changed by somebody else: this one is of no use any more.
 		c.pin.drop()
 		return fmt.Errorf("%w: the PIN of the login is no longer right: %w", card.ErrLoginRequired, err)

@@ -1,6 +1,7 @@
 package piv
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -67,11 +68,11 @@ func (c *Card) move(ctx context.Context, what string, to byte, s Slot, d *Slot) 
 	return err
 }
 
-// Random returns n bytes of the card's random numbers: GET CHALLENGE (ISO
-// 7816-4 section 11.5.3) where the card has it, else the challenges of the
-// management key's authentication (SP 800-73-4 part 2, appendix A.2), which are
-// never answered. Access condition: always. They are good to mix with the
-// system's own, not instead of them: nothing proves how a card makes them.
+// Random returns n bytes of the card's random numbers: the challenges of the
+// management key's authentication (GENERAL AUTHENTICATE, SP 800-73-4 part 2,
+// appendix A.1), which are never answered. Access condition: always. They are
+// good to mix with the system's own, not instead of them: nothing proves how a
+// card makes them.
 func (c *Card) Random(ctx context.Context, n int) ([]byte, error) {
 	if n < 0 || n > maxRandom {
 		return nil, fmt.Errorf("random numbers of %d bytes; at most %d at a time", n, maxRandom)
@@ -81,9 +82,8 @@ func (c *Card) Random(ctx context.Context, n int) ([]byte, error) {
 		if err := x.prove(); err != nil {
 			return nil, err
 		}
-		source := (*tx).challenge
 		for len(out) < n {
-			b, err := source(x)
+			b, err := x.challenge()
 			if err != nil {
 				return nil, err
 			}
@@ -99,7 +99,7 @@ const maxRandom = 4096
 // authentication on some cards.
 func (x *tx) challenge() ([]byte, error) {
 	kinds := managementTable
-	if x.hasMetadata() == yes || x.hasMetadata() == unknown && x.row().HasMetadata {
+	if x.mayHaveMetadata() {
 		k, err := x.adminMetadata()
 		if err == nil {
 			kinds = []managementRow{k.row}
@@ -126,23 +126,6 @@ func (x *tx) challenge() ([]byte, error) {
 	return nil, fmt.Errorf("%w: random numbers: %w", card.ErrUnsupported, err)
 }
 
-// Raw sends a command as it is, PIV selected, and returns its answer: chaining
-// and GET RESPONSE are done for it. The access condition is the command's. What
-// was cached of the card is dropped, as nobody knows what the command did. A
-// command that carries a PIN or key should be marked Secret; it is sent once,
-// whatever the answer.
-func (c *Card) Raw(ctx context.Context, cmd apdu.Command) ([]byte, error) {
-	return run(ctx, c, need{what: fmt.Sprintf("send %02X%02X%02X%02X", cmd.CLA, cmd.INS, cmd.P1, cmd.P2)}, func(x *tx) ([]byte, error) {
-		if err := x.proveGently(); err != nil {
-			return nil, err
-		}
-		b, err := x.sendRaw(cmd)
-		c.facts, c.content, c.state = facts{}, content{}, state{}
-		clear(c.tries)
-		return b, err
-	})
-}
-
 // Reset makes the applet as from the factory (RESET, Yubico): all keys but the
 // attestation key, all certificates and objects are lost; PIN, PUK and
 // management key have their factory values again. Access condition: PIN and PUK
@@ -150,7 +133,10 @@ func (c *Card) Raw(ctx context.Context, cmd apdu.Command) ([]byte, error) {
 // has: only here, and it stops where a counter does not move. An error after
 // the first try leaves a card with a blocked PIN; Reset can be called again.
 func (c *Card) Reset(ctx context.Context) error {
-	_, err := run(ctx, c, need{what: "reset the card", spends: true}, func(x *tx) (struct{}, error) {
+	_, err := run(ctx, c, need{what: "reset the card"}, func(x *tx) (struct{}, error) {
+		if err := x.prove(); err != nil {
+			return struct{}{}, err
+		}
 		if !x.row().HasReset {
 			return struct{}{}, fmt.Errorf("%w: a factory reset is not part of the standard", card.ErrUnsupported)
 		}
@@ -169,7 +155,8 @@ func (c *Card) Reset(ctx context.Context) error {
 		_, err := x.send(apdu.Command{INS: insReset})
 		if err == nil || !answered(err) {
 			c.refused.forget(card.PIN, card.PUK)
-			c.facts, c.state = facts{}, state{}
+			c.facts = facts{}
+			x.forgetState()
 			if c.owner.source != vendorSerial { // its name is lost with the CHUID
 				c.owner = fingerprint{}
 			}
@@ -183,14 +170,10 @@ func (c *Card) Reset(ctx context.Context) error {
 func (x *tx) block(name card.SecretName, cmd apdu.Command, size int) error {
 	x.pinUnanswered = true
 	defer func() { x.pinUnanswered = false }()
+	// No PIN: characters that none may have.
+	cmd.Data = append([]byte{0x00}, bytes.Repeat([]byte{0xFF}, size-1)...)
+	cmd.Secret = true
 	for range 256 {
-		// No PIN: characters that none may have, others at each try.
-		cmd.Data = make([]byte, size)
-		for i := range cmd.Data {
-			cmd.Data[i] = 0xFF
-		}
-		cmd.Data[0] = 0x00
-		cmd.Secret = true
 		_, err := x.send(cmd)
 		status, ok := apdu.StatusOf(err)
 		tries, counted := x.triesOf(status)

@@ -15,13 +15,17 @@ import (
 // emptied ones.
 func (x *tx) object(tag Tag) ([]byte, error) {
 	o := objectOf(tag)
-	b, err := x.send(apdu.Command{INS: insGetData, P1: 0x3F, P2: 0xFF, Data: tlv(0x5C, tagBytes(tag)), Le: apdu.LeMax, Secret: o.holdsKey()})
+	b, err := x.send(apdu.Command{INS: insGetData, P1: 0x3F, P2: 0xFF, Data: tlv(0x5C, tag.Bytes()), Le: apdu.LeMax, Secret: o.holdsKey()})
 	if err != nil {
 		switch s, _ := apdu.StatusOf(err); {
-		case absent(err):
+		case absent(err), x.ours && (s == apdu.ErrIncorrectData || s == apdu.ErrFunctionNotSupported):
+			// The latter of tags that the card does not know: the Gemalto CAC (ATR
+			// 3B7A18...) of the Discovery object (OpenSC, pull request 1256).
 			return nil, fmt.Errorf("%w: %w", card.ErrNotFound, err)
 		case s == apdu.ErrSecurityStatus && o.PIN:
 			return nil, fmt.Errorf("%w: %w", card.ErrLoginRequired, err)
+		case x.ours && withheld(err):
+			return nil, fmt.Errorf("%w: %w", card.ErrWithheld, err)
 		default:
 			return nil, err
 		}
@@ -30,7 +34,16 @@ func (x *tx) object(tag Tag) ([]byte, error) {
 	if o.Bare {
 		outer = tag
 	}
-	v, err := only(b, outer)
+	if len(b) == 0 {
+		// Some cards answer so for objects that were made and not filled
+		// (OpenFIPS201, PIV.java, OPTION_READ_EMPTY_DATA_OBJECT). Another applet
+		// may do so for whatever it is asked.
+		if !x.ours {
+			return nil, malformed("%s: an answer without data", o.Label)
+		}
+		return nil, fmt.Errorf("%w: the object is empty", card.ErrNotFound)
+	}
+	v, err := leading(b, outer)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", o.Label, err)
 	}
@@ -53,7 +66,7 @@ func (x *tx) putObject(tag Tag, value []byte) error {
 		return fmt.Errorf("%w: %d bytes, and an object on a %s holds %d; nothing was written", ErrTooLarge, len(value), row.Model, row.MaxObject)
 	}
 	x.c.content.forgetObject(o)
-	_, err := x.send(apdu.Command{INS: insPutData, P1: 0x3F, P2: 0xFF, Data: append(tlv(0x5C, tagBytes(tag)), tlv(0x53, value)...), Secret: o.holdsKey()})
+	_, err := x.send(apdu.Command{INS: insPutData, P1: 0x3F, P2: 0xFF, Data: append(tlv(0x5C, tag.Bytes()), tlv(0x53, value)...), Secret: o.holdsKey()})
 	if tag == TagCHUID && x.c.owner.source != vendorSerial && (err == nil || !answered(err)) {
 		x.renamed(value, err == nil)
 	}
@@ -100,7 +113,8 @@ func (x *tx) written(err error, refused string) error {
 // ReadObject returns what is inside a data object's tag 53, or inside 7E or
 // 7F61 (GET DATA, SP 800-73-4 part 2 section 3.1.2). Access condition: as the
 // object's row says, PIN or always. card.ErrNotFound where there is none,
-// card.ErrLoginRequired where the card wants the PIN first.
+// card.ErrLoginRequired where the card wants the PIN first, card.ErrWithheld
+// where it refuses what the standard has free.
 func (c *Card) ReadObject(ctx context.Context, tag Tag) ([]byte, error) {
 	o := objectOf(tag)
 	return run(ctx, c, need{what: "read " + o.Label, login: o.PIN, again: true}, func(x *tx) ([]byte, error) {

@@ -1,7 +1,7 @@
 package piv
 
 import (
-	"crypto/x509"
+	"errors"
 
 	"cardbridge/card"
 	"cardbridge/internal/secret"
@@ -15,11 +15,15 @@ type Option func(*Card)
 // where it is unknown. f must not use the Card.
 func WithTouch(f func(card.KeyInfo)) Option { return func(c *Card) { c.onTouch = f } }
 
-// WithAttestationRoots adds roots that [Card.VerifyAttestation] accepts beside
-// Yubico's.
-func WithAttestationRoots(roots ...*x509.Certificate) Option {
-	return func(c *Card) { c.roots = append(c.roots, roots...) }
-}
+// WithAnyPIN sends PINs of other characters than digits to every card that is
+// not known to refuse them. Without it, cards of which no more is known than
+// that they are PIV get none: the standard has digits only, and the card may
+// take others for a wrong PIN, which costs a try.
+func WithAnyPIN() Option { return func(c *Card) { c.anyPIN = true } }
+
+// ErrDigitsOnly says that a PIN was not sent because the standard has PINs of
+// digits only and nothing is known of the card; see [WithAnyPIN].
+var ErrDigitsOnly = errors.New("a PIN has digits only (SP 800-73-4), unless the card is known to take others")
 
 // LoginOptions change what an operation that takes a PIN dares.
 type LoginOptions struct {

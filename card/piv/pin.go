@@ -33,12 +33,7 @@ func (c *Card) PINState(ctx context.Context, name card.SecretName) (card.PINStat
 }
 
 func (x *tx) pinState() (card.PINState, error) {
-	if !x.c.facts.selected {
-		if err := x.prove(); err != nil {
-			return card.PINState{}, err
-		}
-	}
-	if x.hasMetadata() == yes || x.hasMetadata() == unknown && x.row().HasMetadata {
+	if x.mayHaveMetadata() {
 		s, err := x.referenceState(card.PIN, refPIN)
 		if !errors.Is(err, errNoMetadata) && !errors.Is(err, card.ErrNotFound) {
 			s.Verified = err == nil && x.c.state.verified
@@ -52,7 +47,7 @@ func (x *tx) pinState() (card.PINState, error) {
 	if err != nil {
 		return card.PINState{}, err
 	}
-	s := card.PINState{Name: card.PIN, Tries: -1, Max: -1}
+	s := card.PINState{Name: card.PIN, Tries: -1, Max: -1, Global: ref == refGlobalPIN}
 	_, err = x.send(apdu.Command{INS: insVerify, P2: ref})
 	status, answered := apdu.StatusOf(err)
 	switch tries, ok := x.triesOf(status); {
@@ -64,12 +59,13 @@ func (x *tx) pinState() (card.PINState, error) {
 		s.Tries = tries
 	case status == apdu.ErrAuthMethodBlocked:
 		s.Tries = 0
-	case unsupported(err), absent(err), status == apdu.ErrIncorrectData:
-		// The card does not tell.
+	case unsupported(err), absent(err), status == apdu.ErrIncorrectData, withheld(err):
+		// The card does not tell; the last, over its contactless interface.
 	default:
 		return card.PINState{}, err
 	}
 	x.c.state.verified, x.verified = s.Verified, s.Verified
+	x.c.state.open = x.c.state.open || s.Verified
 	if s.Tries >= 0 {
 		x.c.knowTries(card.PIN, s.Tries)
 	}
@@ -80,12 +76,7 @@ func (x *tx) pinState() (card.PINState, error) {
 // tells of.
 func (x *tx) otherState(name card.SecretName) (card.PINState, error) {
 	s := card.PINState{Name: name, Tries: -1, Max: -1}
-	if !x.c.facts.selected {
-		if err := x.prove(); err != nil {
-			return s, err
-		}
-	}
-	if x.hasMetadata() == no || !x.row().HasMetadata && x.hasMetadata() == unknown {
+	if !x.mayHaveMetadata() {
 		return s, nil
 	}
 	told, err := s, error(nil)
@@ -185,25 +176,44 @@ func (x *tx) discovery() (*Discovery, error) {
 
 // pinReference is the key reference of the PIN that users know: the card's
 // global one where the Discovery object calls it the primary (SP 800-73-4 part
-// 1 section 3.3.2).
+// 1 section 3.3.2), or the only one, which the standard does not have and
+// OpenFIPS201 can be made to.
 func (x *tx) pinReference() (byte, error) {
+	if x.row().anyYubico() && x.hasMetadata() == no && !tooOldForMetadata(x.c.conn) {
+		// An old one, or a card of the standard that answers SELECT as shortly.
+		if _, err := x.version(); err != nil {
+			return 0, err
+		}
+	}
 	if !x.row().HasDiscovery {
 		return refPIN, nil
 	}
-	d, err := x.discovery()
-	if err != nil {
+	if _, err := x.discovery(); err != nil {
 		return 0, err
 	}
-	if d != nil && d.GlobalPIN && d.GlobalPrimary {
+	if x.c.facts.globalPIN() {
 		return refGlobalPIN, nil
 	}
 	return refPIN, nil
 }
 
+// globalPIN tells whether the Discovery object, as far as it was read, makes the
+// card's global PIN the one that users know.
+func (f *facts) globalPIN() bool {
+	d := f.discovery
+	return d != nil && d.GlobalPIN && (d.GlobalPrimary || !d.ApplicationPIN)
+}
+
+// blocked is the error of a secret without tries.
+func (x *tx) blocked(name card.SecretName, err error) *card.Blocked {
+	return &card.Blocked{Name: name, Global: name == card.PIN && x.c.facts.globalPIN(), Err: err}
+}
+
 // padPIN checks that a secret can be a PIN or PUK of the card and pads it to
 // the eight bytes that go over the wire (SP 800-73-4 part 2 section 2.4.3).
-// Digits alone are asked for where the card is known to want them: cards beyond
-// the standard take other characters too.
+// Digits alone are asked for where the card is known to want them, and unless
+// WithAnyPIN says otherwise where nothing is known of it: cards beyond the
+// standard take other characters too.
 func (x *tx) padPIN(name card.SecretName, s *secret.Secret, use func([]byte) error) error {
 	if s == nil {
 		return fmt.Errorf("%w: no %s given", card.ErrWrongSecretFormat, name)
@@ -213,8 +223,14 @@ func (x *tx) padPIN(name card.SecretName, s *secret.Secret, use func([]byte) err
 			return fmt.Errorf("%w: a %s has 6 to 8 characters", card.ErrWrongSecretFormat, name)
 		}
 		for _, c := range b {
-			if c == 0xFF || name == card.PIN && x.row().DigitsOnly && (c < '0' || c > '9') {
+			digit := c >= '0' && c <= '9'
+			switch {
+			case c == 0xFF: // padding
+				return fmt.Errorf("%w: a %s has no byte FF", card.ErrWrongSecretFormat, name)
+			case name == card.PIN && !digit && x.row().DigitsOnly:
 				return fmt.Errorf("%w: a %s of this card has digits only", card.ErrWrongSecretFormat, name)
+			case name == card.PIN && !digit && x.row().MayBeMore && !x.c.anyPIN:
+				return fmt.Errorf("%w: %w", card.ErrWrongSecretFormat, ErrDigitsOnly)
 			}
 		}
 		var padded [8]byte
@@ -239,7 +255,7 @@ func (x *tx) mayTry(name card.SecretName, s *secret.Secret, spendLastTry bool) e
 	}
 	switch {
 	case known && n == 0:
-		return &card.Blocked{Name: name}
+		return x.blocked(name, nil)
 	case x.c.refused.has(name, s):
 		return card.ErrRefusedBefore
 	case known && n == 1 && !spendLastTry:
@@ -280,32 +296,44 @@ func (x *tx) present(name card.SecretName, s *secret.Secret, cmd apdu.Command) e
 	if name == card.PIN {
 		x.c.state.verified, x.verified = false, false
 	}
-	tries, ok := x.triesOf(status)
-	switch {
-	case !answered:
+	if !answered {
 		return err
-	case ok:
+	}
+	err = x.judge(name, status, err)
+	var wrong *card.WrongPIN
+	if errors.As(err, &wrong) {
+		x.c.refused.add(name, s, wrong.Tries)
+	}
+	return err
+}
+
+// judge says what a card thought of a PIN or PUK that it did not take.
+func (x *tx) judge(name card.SecretName, status apdu.Status, err error) error {
+	tries, told := x.triesOf(status)
+	switch {
+	case told:
 		x.c.tries[name] = tries
-		x.c.refused.add(name, s, tries)
 		wrong := &card.WrongPIN{Name: name, Tries: tries, Err: err}
 		if tries == 0 {
-			return fmt.Errorf("%w: %w", &card.Blocked{Name: name, Err: err}, wrong)
+			return fmt.Errorf("%w: %w", x.blocked(name, err), wrong)
 		}
 		return wrong
 	case status == apdu.ErrAuthMethodBlocked:
 		x.c.tries[name] = 0
-		return &card.Blocked{Name: name, Err: err}
+		return x.blocked(name, err)
 	case status == apdu.ErrWarningNoInformation:
-		x.c.refused.add(name, s, -1)
 		return &card.WrongPIN{Name: name, Tries: -1, Err: err}
 	case status == apdu.ErrIncorrectData:
 		return fmt.Errorf("%w: the card takes no such %s: %w", errNotThisFormat, name, err)
+	case withheld(err): // not compared: over a contactless interface, mostly
+		return fmt.Errorf("%w: %w", card.ErrWithheld, err)
 	default:
 		return err
 	}
 }
 
-// errNotThisFormat: the card refused a value for what it is made of.
+// errNotThisFormat: the card refused a value for what it is made of. Whether
+// that cost a try, the next operation asks.
 var errNotThisFormat = errors.New("not accepted")
 
 // verify sends the PIN (VERIFY, SP 800-73-4 part 2 section 3.2.1).
@@ -329,10 +357,14 @@ func (x *tx) verify(pin *secret.Secret, spendLastTry bool) error {
 		if err := x.mayTry(card.PIN, pin, spendLastTry); err != nil {
 			return err
 		}
-		if err := x.present(card.PIN, pin, apdu.Command{INS: insVerify, P2: ref, Data: padded}); err != nil {
+		err := x.present(card.PIN, pin, apdu.Command{INS: insVerify, P2: ref, Data: padded})
+		if errors.Is(err, errNotThisFormat) {
+			return &card.WrongPIN{Name: card.PIN, Tries: -1, Err: err}
+		}
+		if err != nil {
 			return err
 		}
-		x.c.state.verified, x.verified = true, true
+		x.c.state.verified, x.verified, x.c.state.open = true, true, true
 		return nil
 	})
 }

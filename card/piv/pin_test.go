@@ -97,6 +97,31 @@ func itoa(n int) string {
 	return string(b)
 }
 
+// A status word tells of fifteen tries at the most. A PIN that was refused is not
+// sent again for that the card's own count is higher.
+func TestRefusedWithManyTries(t *testing.T) {
+	conn := newSoft(t, softcard.DefaultPersonality)
+	c := admin(t, conn)
+	ok(t, c.Login(ctx, sec(factoryPIN), LoginOptions{}))
+	ok(t, c.SetRetries(ctx, 30, 30))
+	for _, again := range []bool{false, true} {
+		err := c.Login(ctx, sec("111111"), LoginOptions{})
+		if again != errors.Is(err, card.ErrRefusedBefore) {
+			t.Errorf("again %v: %v", again, err)
+		}
+		if err = c.UnblockPIN(ctx, sec("11111111"), sec("654321"), LoginOptions{}); again != errors.Is(err, card.ErrRefusedBefore) {
+			t.Errorf("PUK, again %v: %v", again, err)
+		}
+	}
+	if pin, puk := conn.soft.Tries(); pin != 29 || puk != 29 {
+		t.Errorf("%d tries of the PIN left, %d of the PUK", pin, puk)
+	}
+	// Somebody who had the right one in the meantime may have set that one.
+	other := bare(t, conn)
+	ok(t, other.ChangePIN(ctx, card.PIN, sec(factoryPIN), sec("111111"), LoginOptions{}))
+	ok(t, c.Login(ctx, sec("111111"), LoginOptions{}))
+}
+
 func TestPUK(t *testing.T) {
 	eachPersonality(t, func(t *testing.T, name string) {
 		conn := newSoft(t, name)
@@ -169,11 +194,12 @@ func TestNeighbours(t *testing.T) {
 		ok(t, err)
 		ok(t, c.Login(ctx, sec(factoryPIN), LoginOptions{}))
 		pins, puks := conn.soft.Tries()
+		random := rand.New(rand.NewPCG(1, 1))
 		for what, n := range map[string]func(){
 			"other applet": conn.selectOther,
 			"reset":        conn.reset,
 			"either": func() {
-				switch rand.IntN(3) {
+				switch random.IntN(3) {
 				case 0:
 					conn.reset()
 				case 1:
@@ -420,4 +446,64 @@ func (t twistedTx) Transmit(b []byte) ([]byte, error) {
 		r[len(r)-3] ^= 1
 	}
 	return r, err
+}
+
+// TestLetters: where nothing is known of a card but the standard, a PIN that
+// the standard has not is sent only to the one who insists.
+func TestLetters(t *testing.T) {
+	eachPersonality(t, func(t *testing.T, name string) {
+		conn := newSoft(t, name)
+		plain := !strings.HasPrefix(name, "yubikey") && name != "odd-policy"
+		letters := "abc123"
+		for _, f := range []func(*Card) error{
+			func(c *Card) error { return c.Login(ctx, sec(letters), LoginOptions{}) },
+			func(c *Card) error {
+				return c.ChangePIN(ctx, card.PIN, sec(letters), sec("654321"), LoginOptions{})
+			},
+			func(c *Card) error {
+				return c.ChangePIN(ctx, card.PIN, sec(factoryPIN), sec(letters), LoginOptions{})
+			},
+			func(c *Card) error { return c.UnblockPIN(ctx, sec(factoryPUK), sec(letters), LoginOptions{}) },
+		} {
+			conn.sent()
+			err := f(bare(t, conn))
+			n := pinsSent(conn)
+			if errors.Is(err, ErrDigitsOnly) != plain || plain && (n != 0 || !errors.Is(err, card.ErrWrongSecretFormat)) {
+				t.Errorf("%v, %d sent", err, n)
+			}
+		}
+		conn.sent()
+		err := bare(t, conn, WithAnyPIN()).Login(ctx, sec(letters), LoginOptions{})
+		var wrong *card.WrongPIN
+		if n := pinsSent(conn); errors.As(err, &wrong) != plain || n != 1 { // the others have it by now
+			t.Errorf("insisted: %v, %d sent", err, n)
+		}
+	})
+}
+
+// TestGlobalPIN: the card's global PIN is told as such, when it is blocked too,
+// and unblocking the application's leaves it as it is.
+func TestGlobalPIN(t *testing.T) {
+	eachPersonality(t, func(t *testing.T, name string) {
+		c := bare(t, newSoft(t, name))
+		global := name == "global-pin"
+		s, err := c.PINState(ctx, card.PIN)
+		ok(t, err)
+		if s.Global != global {
+			t.Fatalf("%+v", s)
+		}
+		var blocked *card.Blocked
+		for i := 0; !errors.As(err, &blocked); i++ {
+			err = c.Login(ctx, sec(itoa(100000+i)), LoginOptions{SpendLastTry: true})
+		}
+		if blocked.Global != global || strings.Contains(blocked.Error(), "global") != global {
+			t.Errorf("%+v", blocked)
+		}
+		ok(t, c.UnblockPIN(ctx, sec(factoryPUK), sec(factoryPIN), LoginOptions{}))
+		s, err = c.PINState(ctx, card.PIN)
+		ok(t, err)
+		if s.Blocked() != global {
+			t.Errorf("after unblocking: %+v", s)
+		}
+	})
 }

@@ -75,6 +75,9 @@ func (c *Card) ChangePINOnPad(ctx context.Context, name card.SecretName, o Login
 // 3.2.3). Errors are those of UnblockPIN and LoginOnPad.
 func (c *Card) UnblockPINOnPad(ctx context.Context, puk *secret.Secret, o LoginOptions) error {
 	_, err := run(ctx, c, need{what: "unblock the PIN with what is typed on the reader"}, func(x *tx) (struct{}, error) {
+		if err := x.pukUnblocks(); err != nil {
+			return struct{}{}, err
+		}
 		w := padWork{asks: card.PUK, sets: card.PIN, ins: insResetRetry, ref: refPIN, typed: apdu.TypedOldAndNew}
 		if puk == nil {
 			return struct{}{}, x.onPad(w, o.SpendLastTry)
@@ -172,7 +175,7 @@ func (x *tx) mayType(w padWork, spendLastTry bool) error {
 	case err != nil:
 		return err
 	case state.Tries == 0:
-		return &card.Blocked{Name: w.asks}
+		return x.blocked(w.asks, nil)
 	case state.Tries == 1 && !spendLastTry:
 		return fmt.Errorf("%w (%s)", card.ErrLastTry, w.asks)
 	}
@@ -197,7 +200,6 @@ func (x *tx) padAnswer(w padWork, resp []byte) error {
 	}
 	status := apdu.Status(uint16(resp[0])<<8 | uint16(resp[1]))
 	why, noEntry := notEntered[status]
-	tries, told := x.triesOf(status)
 	switch {
 	case status == apdu.OK:
 		x.c.refused.forget(w.asks)
@@ -205,25 +207,21 @@ func (x *tx) padAnswer(w padWork, resp []byte) error {
 		return nil
 	case noEntry:
 		return fmt.Errorf("%w: %s: %w", card.ErrNotEntered, why, status)
-	case told && tries == 0, status == apdu.ErrAuthMethodBlocked:
-		x.c.tries[w.asks] = 0
-		return &card.Blocked{Name: w.asks, Err: status}
-	case told:
-		x.c.tries[w.asks] = tries
-		if w.given != nil {
-			x.c.refused.add(w.asks, w.given, tries)
-		}
-		return &card.WrongPIN{Name: w.asks, Tries: tries, Err: status}
 	case status == apdu.ErrIncorrectData && w.sets != "":
 		return fmt.Errorf("%w: the new %s is not one that this card takes; nothing was changed: %w", card.ErrWrongSecretFormat, w.sets, status)
 	}
-	return status
+	err := x.judge(w.asks, status, status)
+	var wrong *card.WrongPIN
+	if w.given != nil && errors.As(err, &wrong) {
+		x.c.refused.add(w.asks, w.given, wrong.Tries)
+	}
+	return err
 }
 
 // typedRight notes what the card did.
 func (x *tx) typedRight(w padWork) {
 	if w.sets == "" {
-		x.c.state.verified, x.verified = true, true
+		x.c.state.verified, x.verified, x.c.state.open = true, true, true
 		return
 	}
 	x.c.refused.forget(w.sets)
@@ -236,4 +234,5 @@ func (x *tx) typedRight(w padWork) {
 	x.c.pin.drop()
 	_, err := x.send(apdu.Command{INS: insVerify, P2: w.ref})
 	x.c.state.verified, x.verified = err == nil, err == nil
+	x.c.state.open = true // by the standard, part 2 section 3.2.2
 }

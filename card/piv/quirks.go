@@ -33,13 +33,16 @@ type CardRow struct {
 	ManagementKey ManagementAlgorithm // from the factory
 	AESManagement bool                // and it can be made AES
 
-	Algorithms []card.Algorithm        // keys it can make; nil: ask and see
-	IDs        map[card.Algorithm]byte // algorithm identifiers that are its own
-	MaxObject  int                     // bytes in one data object; 0: not known
-	MaxCommand int                     // bytes in one extended command; 0: not known
-	DigitsOnly bool                    // PINs are 6 to 8 decimal digits
-	Tries630X  bool                    // VERIFY tells the tries as 630x
-	NoRSAMake  bool                    // makes RSA keys that can be factored
+	Algorithms  []card.Algorithm        // keys it can make; nil: ask and see
+	IDs         map[card.Algorithm]byte // algorithm identifiers that are its own
+	MaxObject   int                     // bytes in one data object; 0: not known
+	MaxCommand  int                     // bytes in one extended command; 0: not known
+	AttestsAll  bool                    // ATTEST of imported keys too, and of slots without a key
+	OriginFrom0 bool                    // GET METADATA tells a key's origin as 0 and 1, not 1 and 2
+	DigitsOnly  bool                    // PINs are 6 to 8 decimal digits
+	MayBeMore   bool                    // PINs are digits by the standard, and nothing tells whether the card takes others
+	Tries630X   bool                    // VERIFY tells the tries as 630x
+	NoRSAMake   bool                    // makes RSA keys that can be factored
 
 	Defaults string // PIN, PUK and management key from the factory
 	Quirk    string
@@ -166,17 +169,33 @@ var cardTable = []CardRow{
 		Source: "trussed-dev/piv-authenticator, src/constants.rs",
 	},
 	{
+		Name: "PivApplet 0.9", Manufacturer: "", Model: "PivApplet", label: "PivApplet v",
+		HasMetadata: true, HasPolicies: true, HasAttest: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true,
+		ManagementKey: TripleDES, AESManagement: true, AttestsAll: true, OriginFrom0: true,
+		Algorithms: []card.Algorithm{card.RSA1024, card.RSA2048, card.P256, card.P384},
+		Defaults:   factory,
+		Quirk:      "GET VERSION says 5.4.0 on every one: not asked; GET METADATA leaves the algorithm out where there is no key and with PIN and PUK, and tells the origin as 0 (generated) and 1 (imported); ATTEST of imported keys too, and of slots without a key; retired slots 82 to 8C alone; what a build left out is 6D00 or 6A80",
+		Source:     "arekinath/PivApplet, PivApplet.java (0.9.0)",
+	},
+	{
 		Name: "PivApplet", Manufacturer: "", Model: "PivApplet", label: "PivApplet",
-		HasVersion: true, HasPolicies: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true,
+		HasPolicies: true, HasAttest: true, AttestsAll: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true,
 		ManagementKey: TripleDES,
 		Algorithms:    []card.Algorithm{card.RSA1024, card.RSA2048, card.P256},
-		Defaults:      factory, Quirk: "JavaCards before 3.0.5 have no bare ECDSA: P-256 keys agree (ECDH) and do not sign",
-		Source: "arekinath/PivApplet, README.adoc",
+		Defaults:      factory, Quirk: "GET VERSION says 5.0.0 on every one: not asked; ATTEST of imported keys too, and of slots without a key; retired slots 82 to 8C alone; JavaCards before 3.0.5 have no bare ECDSA: P-256 keys agree (ECDH) and do not sign",
+		Source: "arekinath/PivApplet, README.adoc and PivApplet.java",
+	},
+	{
+		Name: "OpenFIPS201", Manufacturer: "", Model: "OpenFIPS201", label: "OpenFIPS201",
+		HasDiscovery: true, MayBeMore: true, ManagementKey: TripleDES, AESManagement: true,
+		Defaults: "the issuer's: random PIN and PUK, no management key, no keys, no objects",
+		Quirk:    "slots, their algorithms and objects exist as the personaliser made them; an object that was made and not filled may be answered with 9000 alone; the global PIN may be the only one; the management key may have one form of authentication only",
+		Source:   "makinako/OpenFIPS201, PIV.java and Config.java (1.10)",
 	},
 	{
 		Name: "PIV card", Manufacturer: "", Model: "PIV card",
-		HasDiscovery: true, ManagementKey: TripleDES, AESManagement: true,
-		Defaults: "the issuer's", Quirk: "every other card: nothing beyond the standard is assumed",
+		HasDiscovery: true, MayBeMore: true, ManagementKey: TripleDES, AESManagement: true,
+		Defaults: "the issuer's", Quirk: "every other card: nothing beyond the standard is assumed; a PIN of other than digits is sent only when that is insisted on",
 		Source: "NIST SP 800-73-4 and -5, SP 800-78-5",
 	},
 }

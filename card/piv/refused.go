@@ -14,10 +14,14 @@ import (
 type refusals struct {
 	key    []byte
 	hashes map[card.SecretName]map[[sha256.Size]byte]bool
-	// tries left after the latest refusal: more of them later mean that
-	// somebody had the right PIN in the meantime, or set a new one.
+	// tries left after the latest refusal, -1 where that is not known: more of
+	// them later mean that somebody had the right PIN in the meantime, or set a
+	// new one.
 	tries map[card.SecretName]int
 }
+
+// mostTold is what 63Cx tells of fifteen tries, and of all there are above.
+const mostTold = 15
 
 func (r *refusals) init() {
 	r.key = make([]byte, sha256.Size)
@@ -36,6 +40,9 @@ func (r *refusals) hash(s *secret.Secret) (sum [sha256.Size]byte) {
 }
 
 func (r *refusals) add(name card.SecretName, s *secret.Secret, tries int) {
+	if tries >= mostTold {
+		tries = -1
+	}
 	r.hashes[name][r.hash(s)] = true
 	r.tries[name] = tries
 }
@@ -46,7 +53,10 @@ func (r *refusals) has(name card.SecretName, s *secret.Secret) bool {
 
 // seen takes note of the tries left.
 func (r *refusals) seen(name card.SecretName, tries int) {
-	if tries > r.tries[name] {
+	switch left := r.tries[name]; {
+	case left < 0:
+		r.tries[name] = tries
+	case tries > left:
 		r.forget(name)
 	}
 }

@@ -60,16 +60,6 @@ func SlotByName(name string) (Slot, bool) {
 	return Slot{}, false
 }
 
-// SlotByID finds a slot by its CKA_ID.
-func SlotByID(id byte) (Slot, bool) {
-	for _, s := range slotTable {
-		if s.ID == id {
-			return s, true
-		}
-	}
-	return Slot{}, false
-}
-
 func slotOf(ref card.KeyRef) (Slot, error) {
 	s, ok := SlotByName(string(ref))
 	if !ok {

@@ -1,6 +1,7 @@
 package piv
 
 import (
+	"bytes"
 	"fmt"
 
 	"cardbridge/apdu"
@@ -9,15 +10,6 @@ import (
 
 // tlv builds one data object.
 func tlv(tag Tag, values ...[]byte) []byte { return apdu.EncodeTLV(tag, values...) }
-
-// tagBytes are a tag's bytes, as a tag list (5C) has them.
-func tagBytes(tag Tag) []byte {
-	b := []byte{byte(tag >> 24), byte(tag >> 16), byte(tag >> 8), byte(tag)}
-	for len(b) > 1 && b[0] == 0 {
-		b = b[1:]
-	}
-	return b
-}
 
 // elements are the data objects of a card's answer, in order.
 type elements []apdu.TLV
@@ -66,6 +58,38 @@ func only(b []byte, tag Tag) ([]byte, error) {
 		return nil, malformed("%d bytes after tag %v", len(rest), tag)
 	}
 	return e.Value, nil
+}
+
+// leading reads b as one data object with the tag, and padding: some cards fill
+// their files up.
+func leading(b []byte, tag Tag) ([]byte, error) {
+	_, rest, err := apdu.ReadTLV(b)
+	if err == nil && padding(rest) {
+		b = b[:len(b)-len(rest)]
+	}
+	return only(b, tag)
+}
+
+// padding tells whether there is nothing in b: bytes 00, or bytes FF.
+func padding(b []byte) bool {
+	return len(bytes.Trim(b, "\x00")) == 0 || len(bytes.Trim(b, "\xFF")) == 0
+}
+
+// parsePadded is parse for files, which may have bytes without a meaning before,
+// between and after their data objects: 00 (ISO 7816-4 section 5.2.2), FF after.
+func parsePadded(b []byte) (elements, error) {
+	var es elements
+	for {
+		b = bytes.TrimLeft(b, "\x00")
+		if padding(b) {
+			return es, nil
+		}
+		e, rest, err := apdu.ReadTLV(b)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", card.ErrInvalidAnswer, err)
+		}
+		es, b = append(es, e), rest
+	}
 }
 
 // inside reads b as one data object with the tag, and what is inside it.

@@ -51,7 +51,7 @@ func attempt[T any](x *tx, n need, f func(*tx) (T, error)) (T, error) {
 
 func once[T any](x *tx, n need, f func(*tx) (T, error)) (T, error) {
 	var zero T
-	if !n.lazy && (!x.c.state.selected || n.spends) {
+	if !n.lazy && !x.c.state.selected {
 		if err := x.prove(); err != nil {
 			return zero, err
 		}
@@ -76,6 +76,9 @@ func (x *tx) doubtful(n need, err error) bool {
 	if !isStatus && !errors.Is(err, card.ErrInvalidAnswer) || errors.Is(err, card.ErrTouchTimeout) || x.pinUnanswered {
 		return false // of the wire, of our own making, or of the user's; or a PIN may have counted
 	}
+	if errors.Is(err, card.ErrNoApplet) {
+		return false // SELECT was just sent
+	}
 	if !x.ours {
 		return true
 	}
@@ -95,15 +98,10 @@ func (x *tx) prove() error {
 // send sends one command to the applet. What answers with data where there is
 // none to answer with is not the applet.
 func (x *tx) send(cmd apdu.Command) ([]byte, error) {
-	b, err := x.sendRaw(cmd)
+	b, err := x.c.channel.Send(x.t, cmd)
 	if err == nil && cmd.Le == 0 && len(b) > 0 {
 		return nil, malformed("%d bytes as the answer to %s, which has none", len(b), apdu.Name(cmd.INS))
 	}
-	return b, err
-}
-
-func (x *tx) sendRaw(cmd apdu.Command) ([]byte, error) {
-	b, err := x.c.channel.Send(x.t, cmd)
 	if err == nil {
 		return b, nil
 	}
@@ -116,8 +114,13 @@ func (x *tx) sendRaw(cmd apdu.Command) ([]byte, error) {
 // broken takes note that the wire broke.
 func (x *tx) broken(err error) {
 	x.lost = err
-	x.c.state = state{}
 	clear(x.c.tries)
+	x.forgetState()
+}
+
+// forgetState drops what is believed and what is known of selection and logins.
+func (x *tx) forgetState() {
+	x.c.state = state{}
 	x.ours, x.verified, x.admin = false, false, false
 }
 
@@ -136,15 +139,22 @@ func wire(err error) error {
 
 // aid is the PIV application without its version (SP 800-73-4 part 1,
 // section 2.2), which a card completes itself.
-var aid = []byte{0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00}
+var aid = fullAID[:9]
+
+// fullAID has the version that all cards of the standard have, 01.00.
+var fullAID = []byte{0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00, 0x01, 0x00}
 
 // selectApplet selects PIV (SELECT, SP 800-73-4 part 2 section 3.1.1). It drops
 // what was verified: the standard lets a card keep that when PIV was selected
 // already, and vendors do otherwise.
 func (x *tx) selectApplet() error {
-	x.c.state = state{}
-	x.ours, x.verified, x.admin = false, false, false
+	open := x.c.state.open
+	x.forgetState()
+	x.c.state.open = open
 	b, err := x.send(apdu.Command{INS: insSelect, P1: 0x04, Data: aid, Le: apdu.MaxShortLe})
+	if isStatus(err, apdu.ErrNotFound) { // a card that does not complete it
+		b, err = x.send(apdu.Command{INS: insSelect, P1: 0x04, Data: fullAID, Le: apdu.MaxShortLe})
+	}
 	if err != nil {
 		switch s, _ := apdu.StatusOf(err); s {
 		case apdu.ErrNotFound, apdu.ErrFunctionNotSupported, apdu.ErrReferenceNotFound, apdu.ErrIncorrectP1P2, apdu.ErrInstruction, apdu.ErrClass:
@@ -157,9 +167,10 @@ func (x *tx) selectApplet() error {
 	if err != nil {
 		return err
 	}
-	x.c.facts.template, x.c.facts.selected = t, true
+	x.c.facts.template = t
 	x.c.channel.MaxCommand = x.row().MaxCommand
 	x.c.state.selected, x.ours = true, true
+	x.c.state.open = open && x.row().HasDiscovery
 	return nil
 }
 
@@ -171,8 +182,20 @@ type template struct {
 	algorithms []byte // AC: algorithm identifiers
 }
 
+// parseTemplate takes it as cards give it: none at all, or the FCI template of
+// ISO 7816-4 in its place, which tells as much as SELECT's status word.
 func parseTemplate(b []byte) (template, error) {
-	es, err := inside(b, 0x61)
+	if padding(b) {
+		return template{}, nil
+	}
+	if _, err := leading(b, 0x6F); err == nil {
+		return template{}, nil
+	}
+	v, err := leading(b, 0x61)
+	if err != nil {
+		return template{}, fmt.Errorf("SELECT: %w", err)
+	}
+	es, err := parsePadded(v)
 	if err != nil {
 		return template{}, fmt.Errorf("SELECT: %w", err)
 	}
@@ -181,8 +204,11 @@ func parseTemplate(b []byte) (template, error) {
 	if label, ok := es.find(0x50); ok {
 		t.label = string(label)
 	}
-	if ac, ok := es.find(0xAC); ok {
-		if list, err := parse(ac); err == nil {
+	for _, ac := range es { // one for all algorithms, or one for each
+		if ac.Tag != 0xAC {
+			continue
+		}
+		if list, err := parse(ac.Value); err == nil {
 			for _, e := range list {
 				if e.Tag == 0x80 && len(e.Value) == 1 {
 					t.algorithms = append(t.algorithms, e.Value[0])

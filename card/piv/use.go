@@ -65,7 +65,7 @@ func (k *privateKey) Public() crypto.PublicKey { return k.Info().Public }
 type job struct {
 	tag    Tag // challenge, or exponentiation
 	input  []byte
-	finish func(out []byte) ([]byte, error)
+	finish func(out []byte) ([]byte, error) // a copy of out, or what is inside it
 }
 
 // do has the key work on what prepare makes once the key is known.
@@ -144,6 +144,7 @@ func (x *tx) use(s Slot, info card.KeyInfo, row AlgorithmRow, j job) ([]byte, er
 	if err != nil {
 		return nil, x.useRefused(s, info, row, err, start)
 	}
+	defer clear(b) // a deciphered key or a shared secret, which finish copies
 	es, err := inside(b, tagTemplate)
 	if err != nil {
 		return nil, fmt.Errorf("GENERAL AUTHENTICATE: %w", err)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A host is the other side of a card in these tests: bytes in hexadecimal, no code shared with card/piv.
@@ -24,6 +25,10 @@ const (
 	verifyBad  = "0020008008 313131313131FFFF"
 	pinStatus  = "00200080"
 )
+
+// patience ends a test that would hang; a machine with much to do may stand still
+// for many seconds.
+const patience = 3 * time.Minute
 
 func newHost(t *testing.T, personality string, opts ...Option) *host {
 	t.Helper()

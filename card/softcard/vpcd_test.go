@@ -27,7 +27,7 @@ func (r *reader) say(message ...byte) {
 func (r *reader) ask(message ...byte) []byte {
 	r.t.Helper()
 	r.say(message...)
-	_ = r.conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = r.conn.SetReadDeadline(time.Now().Add(patience))
 	var length [2]byte
 	if _, err := io.ReadFull(r.conn, length[:]); err != nil {
 		r.t.Fatal(err)
@@ -53,7 +53,7 @@ func runInReader(t *testing.T, c *Card) (accept func() *reader, stop context.Can
 	go func() { ended <- c.Run(ctx, l.Addr().String()) }()
 	return func() *reader {
 		t.Helper()
-		_ = l.(*net.TCPListener).SetDeadline(time.Now().Add(10 * time.Second))
+		_ = l.(*net.TCPListener).SetDeadline(time.Now().Add(patience))
 		conn, err := l.Accept()
 		if err != nil {
 			t.Fatal(err)
@@ -65,7 +65,7 @@ func runInReader(t *testing.T, c *Card) (accept func() *reader, stop context.Can
 
 func (r *reader) wantGone() {
 	r.t.Helper()
-	_ = r.conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = r.conn.SetReadDeadline(time.Now().Add(patience))
 	if n, err := r.conn.Read(make([]byte, 1)); err == nil {
 		r.t.Fatalf("%d bytes, and the card should have left", n)
 	} else if e, ok := err.(net.Error); ok && e.Timeout() {
@@ -91,10 +91,9 @@ func TestRun(t *testing.T) {
 	if got := r.ask(unhex(pinStatus)...); !bytes.Equal(got, []byte{0x6D, 0}) {
 		t.Errorf("after a reset %X", got)
 	}
-	start := time.Now()
 	stop()
-	if err := <-ended; err != nil || time.Since(start) > time.Second {
-		t.Errorf("%v after %v", err, time.Since(start))
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 	r.wantGone()
 }
@@ -147,7 +146,13 @@ func TestRunNobodyThere(t *testing.T) {
 
 // Run ends at once, even while the card waits for a touch.
 func TestRunEndsWhileWaiting(t *testing.T) {
-	h := newHost(t, "yubikey-5.7", WithTouch(func(ctx context.Context) bool { <-ctx.Done(); return false }))
+	asked, woken := make(chan struct{}), make(chan error, 1)
+	h := newHost(t, "yubikey-5.7", WithTouch(func(ctx context.Context) bool {
+		close(asked)
+		<-ctx.Done()
+		woken <- ctx.Err()
+		return false
+	}))
 	h.admin()
 	h.want("0047009A0B AC09800111 AA0101 AB0102", 0x9000)
 	accept, stop, ended := runInReader(t, h.card)
@@ -155,11 +160,13 @@ func TestRunEndsWhileWaiting(t *testing.T) {
 	r.say(vpcdOn)
 	r.ask(unhex(selectPIV)...)
 	r.say(unhex("0087119A26 7C24 8200 8120" + zeros(32))...)
-	time.Sleep(20 * time.Millisecond)
-	start := time.Now()
+	<-asked
 	stop()
-	if err := <-ended; err != nil || time.Since(start) > time.Second {
-		t.Errorf("%v after %v", err, time.Since(start))
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if err := <-woken; err != context.Canceled {
+		t.Errorf("the wait ended with %v: it was not ended, but had its time", err)
 	}
 }
 
@@ -173,7 +180,7 @@ func TestRunEndsWhenClosed(t *testing.T) {
 		if err == nil {
 			t.Error("no error")
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("it runs on")
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"strings"
 
 	"cardbridge/apdu"
@@ -24,11 +24,11 @@ type pivCard struct {
 
 // host is the readers that the command line and the environment name.
 func (a *app) host() (*host.Host, error) {
-	wrap, err := a.tracer()
+	trace, err := a.tracer()
 	if err != nil {
 		return nil, err
 	}
-	h, err := host.New(host.Options{Readers: host.FromEnvironment(), Reader: a.global.reader, Wrap: wrap})
+	h, err := host.New(host.Options{Readers: host.FromEnvironment(), Reader: a.global.reader, Decorate: trace})
 	if err != nil {
 		return nil, usageError{err}
 	}
@@ -176,7 +176,11 @@ func (a *app) connect(h *host.Host, name string) (*pivCard, error) {
 		return nil, cardError{name, err}
 	}
 	conn = patientConn{conn, patience, a.waitingFor}
-	c := &pivCard{Card: piv.Open(conn, piv.WithTouch(a.touch), piv.WithAttestationRoots(a.attestationRoots...)), app: a, conn: conn}
+	opts := []piv.Option{piv.WithTouch(a.touch)}
+	if a.global.anyPIN {
+		opts = append(opts, piv.WithAnyPIN())
+	}
+	c := &pivCard{Card: piv.Open(conn, opts...), app: a, conn: conn}
 	a.atEnd(c.close)
 	return c, nil
 }
@@ -188,15 +192,19 @@ func (c *pivCard) close() {
 
 // on says on which card err came about.
 func (c *pivCard) on(err error) error {
+	if errors.Is(err, piv.ErrDigitsOnly) {
+		err = hinted{err, "--any-pin sends it nevertheless; a card that takes digits only may count it as a wrong one"}
+	}
 	if err == nil || as[cardError](err) || strings.Contains(err.Error(), c.conn.Reader()) || notTheCards(err) {
 		return err
 	}
 	return cardError{c.conn.Reader(), err}
 }
 
-// notTheCards tells of errors that came about before a card was asked.
+// notTheCards tells of errors that came about before a card was asked, or with a
+// file.
 func notTheCards(err error) bool {
-	return as[usageError](err) || as[inputError](err) || as[secretError](err) || errors.Is(err, errDeclined) || errors.Is(err, os.ErrExist)
+	return as[*fs.PathError](err) || as[usageError](err) || as[inputError](err) || as[secretError](err) || errors.Is(err, errDeclined) || errors.Is(err, fs.ErrExist)
 }
 
 // withCard runs f on the card that is meant.
@@ -213,7 +221,7 @@ func (a *app) withCard(ctx context.Context, f func(*pivCard) error) error {
 func tries(st card.PINState, spendLast bool) (string, error) {
 	switch {
 	case st.Blocked():
-		return "", &card.Blocked{Name: st.Name}
+		return "", &card.Blocked{Name: st.Name, Global: st.Global}
 	case st.Tries == 1 && !spendLast:
 		return "", fmt.Errorf("%s: %w", st.Name, card.ErrLastTry)
 	case st.Tries == 1:
@@ -244,7 +252,7 @@ func (c *pivCard) pin(ctx context.Context, k secretKind, name card.SecretName, o
 }
 
 // tracer makes what --trace asks for.
-func (a *app) tracer() (func(string, apdu.Transmitter) apdu.Transmitter, error) {
+func (a *app) tracer() (func(reader string) apdu.Decorator, error) {
 	if a.global.trace == "" {
 		return nil, nil
 	}

@@ -151,6 +151,10 @@ func (a *app) readCertificates(name string) ([]*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
+	return certificatesIn(name, data)
+}
+
+func certificatesIn(name string, data []byte) ([]*x509.Certificate, error) {
 	certs, err := keyfile.ReadCertificates(data)
 	if err != nil {
 		return nil, inputf("%s: %w", inputName(name), err)
@@ -166,9 +170,11 @@ func (a *app) certImportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import SLOT FILE",
 		Short: "Store a certificate on the card",
-		Long: `Store a certificate, in PEM or DER, beside the key of a slot; it replaces the one
-that is there. Of several certificates in the file the one of the slot's key is
-taken. A certificate of another key is refused, where the card tells of its key.`,
+		Long: `Store a certificate beside the key of a slot, from PEM, DER, PKCS #7 (.p7b) or
+PKCS #12; it replaces the one that is there. Of several certificates in the file
+the one of the slot's key is taken, or, where the card does not tell its key, the
+one that issued none of the others. A certificate of another key is refused,
+where the card tells of its key.`,
 		Example: `  cardtool cert import 9a cert.pem
   cardtool cert import 9c large.pem --compress`,
 		Args:              args(cobra.ExactArgs(2)),
@@ -179,16 +185,14 @@ taken. A certificate of another key is refused, where the card tells of its key.
 			if err != nil {
 				return err
 			}
-			certs, err := a.readCertificates(argv[1])
+			certs, err := a.readBundle(ctx, argv[1])
 			if err != nil {
 				return err
 			}
 			return a.withCard(ctx, func(c *pivCard) error {
-				cert := certs[0]
-				if !anyKey {
-					if cert, err = c.fitting(ctx, slot, certs); err != nil {
-						return err
-					}
+				cert, err := c.fitting(ctx, slot, certs, anyKey)
+				if err != nil {
+					return err
 				}
 				if err := c.mayReplaceCert(ctx, slot); err != nil {
 					return err
@@ -206,6 +210,7 @@ taken. A certificate of another key is refused, where the card tells of its key.
 	}
 	cmd.Flags().BoolVar(&compress, "compress", false, "store it compressed, for certificates that are too large otherwise")
 	cmd.Flags().BoolVar(&anyKey, "any-key", false, "store it even if it is not of the key in the slot")
+	a.takes(cmd, passphrase)
 	a.adminFlags(cmd, &login)
 	a.yesFlag(cmd)
 	return cmd
@@ -223,23 +228,50 @@ func (c *pivCard) mayReplaceCert(ctx context.Context, slot piv.Slot) error {
 	case err != nil && !errors.Is(err, card.ErrInvalidAnswer):
 		return err
 	}
-	loss := fmt.Sprintf("The certificate in slot %s will be replaced.", slot.Ref)
-	if old, err := x509.ParseCertificate(der); err == nil {
-		loss = fmt.Sprintf("The certificate of %s in slot %s will be replaced.", subjectOf(old), slot.Ref)
-	}
-	return c.app.confirm(ctx, loss)
+	return c.app.confirm(ctx, certLoss(der, slot, "replaced"))
 }
 
-// fitting picks the certificate of the slot's key. A card that does not tell
-// where its key came from knows it by the certificate that is to be replaced,
-// which may be of a former key: there is nothing to compare with then.
-func (c *pivCard) fitting(ctx context.Context, slot piv.Slot, certs []*x509.Certificate) (*x509.Certificate, error) {
-	info, err := c.Key(ctx, slot.Ref)
-	if errors.Is(err, card.ErrNotFound) || err == nil && (info.Public == nil || info.Origin == card.OriginUnknown) {
-		return certs[0], nil
+// readBundle reads the certificates of a file, which may be PKCS #12: then the
+// passphrase is asked for.
+func (a *app) readBundle(ctx context.Context, name string) ([]*x509.Certificate, error) {
+	data, err := a.readInput(name)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(data) // it may have a key too
+	if !keyfile.IsPKCS12(data) {
+		return certificatesIn(name, data)
+	}
+	p, err := a.privateIn(ctx, name, data)
+	if err == nil && len(p.Certificates) == 0 {
+		err = inputf("%s has no certificate in it", inputName(name))
 	}
 	if err != nil {
 		return nil, err
+	}
+	return p.Certificates, nil
+}
+
+// fitting picks the certificate of the slot's key; with anyKey, or where the card
+// does not tell its key, the one that issued none of the others. A card that
+// does not tell where its key came from knows it by the certificate that is to
+// be replaced, which may be of a former key: there is nothing to compare with.
+func (c *pivCard) fitting(ctx context.Context, slot piv.Slot, certs []*x509.Certificate, anyKey bool) (*x509.Certificate, error) {
+	var info card.KeyInfo
+	if !anyKey {
+		var err error
+		if info, err = c.presentKey(ctx, slot); err != nil && !errors.Is(err, card.ErrNotFound) {
+			return nil, err
+		}
+	}
+	if info.Public == nil || info.Origin == card.OriginUnknown {
+		if leaf := keyfile.Leaf(certs); leaf != nil {
+			return leaf, nil
+		}
+		return nil, hinted{
+			inputf("of %d certificates none is plainly the one of the key in slot %s, which the card does not tell", len(certs), slot.Ref),
+			"put that one into a file of its own",
+		}
 	}
 	for _, cert := range certs {
 		if keyfile.Equal(info.Public, cert.PublicKey) {

@@ -72,49 +72,6 @@ func (a *app) certShowCommand() *cobra.Command {
 	}
 }
 
-func (a *app) certDeleteCommand() *cobra.Command {
-	var login adminLogin
-	cmd := &cobra.Command{
-		Use:               "delete SLOT",
-		Short:             "Delete a certificate; its key stays",
-		Example:           "  cardtool cert delete 9a",
-		Args:              args(cobra.ExactArgs(1)),
-		ValidArgsFunction: a.completeSlots,
-		RunE: func(cmd *cobra.Command, argv []string) error {
-			ctx := cmd.Context()
-			slot, err := slotArg(argv[0])
-			if err != nil {
-				return err
-			}
-			return a.withCard(ctx, func(c *pivCard) error {
-				// Looked at with --yes too: deleting nothing is no success.
-				der, err := c.Certificate(ctx, slot.Ref)
-				if err != nil && !errors.Is(err, card.ErrInvalidAnswer) {
-					return err
-				}
-				loss := fmt.Sprintf("The certificate in slot %s will be deleted.", slot.Ref)
-				if cert, err := x509.ParseCertificate(der); err == nil {
-					loss = fmt.Sprintf("The certificate of %s in slot %s will be deleted.", subjectOf(cert), slot.Ref)
-				}
-				if err := a.confirm(ctx, loss); err != nil {
-					return err
-				}
-				if err := c.login(ctx, login); err != nil {
-					return err
-				}
-				if err := c.DeleteCertificate(ctx, slot.Ref); err != nil {
-					return err
-				}
-				a.message("certificate in slot %s deleted", slot.Ref)
-				return nil
-			})
-		},
-	}
-	a.adminFlags(cmd, &login)
-	a.yesFlag(cmd)
-	return cmd
-}
-
 // A requestReport is a certificate request in JSON.
 type requestReport struct {
 	Slot    string `json:"slot"`

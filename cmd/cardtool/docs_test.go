@@ -300,36 +300,6 @@ func kindText(e ast.Expr) string {
 	}
 }
 
-// TestMigratingNamesOurCommands holds that what docs/migrating.md says of ours
-// exists, flags and all.
-func TestMigratingNamesOurCommands(t *testing.T) {
-	a := &app{}
-	root := a.root()
-	n := 0
-	for _, m := range regexp.MustCompile("`(cardtool [^`]+)`").FindAllStringSubmatch(readDoc(t, "../../docs/migrating.md"), -1) {
-		n++
-		words := strings.Fields(m[1])[1:]
-		cmd, rest, err := root.Find(words)
-		if err != nil || cmd == root || cmd.HasSubCommands() && len(rest) > 0 {
-			t.Errorf("%q: no such command", m[1])
-			continue
-		}
-		for _, w := range rest {
-			name, ok := strings.CutPrefix(w, "--")
-			if !ok {
-				continue
-			}
-			name, _, _ = strings.Cut(name, "=")
-			if cmd.Flags().Lookup(name) == nil && cmd.InheritedFlags().Lookup(name) == nil {
-				t.Errorf("%q: no flag --%s", m[1], name)
-			}
-		}
-	}
-	if n < 40 {
-		t.Errorf("only %d of our commands in docs/migrating.md", n)
-	}
-}
-
 // TestHelpIsComplete: every command says what it does, and shows how.
 func TestHelpIsComplete(t *testing.T) {
 	a := &app{}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -76,10 +75,8 @@ func (a *app) examine(ctx context.Context, r *doctorReport) error {
 	if err != nil {
 		return err
 	}
-	if a.usesPCSC() {
-		for _, f := range reader.New().Diagnose(ctx) {
-			r.add(f.Check, string(f.Verdict), f.Detail, f.Fix)
-		}
+	for _, f := range h.Diagnose(ctx) {
+		r.add(f.Check, string(f.Verdict), f.Detail, f.Fix)
 	}
 	states, err := h.Readers(ctx)
 	if err != nil {
@@ -88,64 +85,115 @@ func (a *app) examine(ctx context.Context, r *doctorReport) error {
 		}
 		return nil
 	}
+	var cards []patient
 	for _, s := range states {
 		if s.Card && !s.Mute && !s.Exclusive {
-			a.examineCard(ctx, r, h, s.Reader)
+			cards = append(cards, a.see(ctx, h, s.Reader))
 		}
 	}
-	if len(r.Findings) == 0 {
+	seen := len(cards)
+	for _, p := range cards {
+		if a.global.serial != "" && p.err == nil && !strings.EqualFold(p.info.Serial, a.global.serial) {
+			seen--
+			continue
+		}
+		r.patient(p, a.chooses(p, cards))
+	}
+	switch {
+	case a.global.serial != "" && seen == 0:
+		r.add("cards", stateProblem, "no card has serial number "+a.global.serial, "cardtool doctor shows all cards")
+	case len(r.Findings) == 0:
 		r.add("readers", stateProblem, "no reader is connected", "connect one; cardtool watch shows when it is seen")
 	}
 	return nil
 }
 
-// usesPCSC tells whether the readers that are meant are PC/SC's at all.
-func (a *app) usesPCSC() bool {
-	env := host.FromEnvironment()
-	listed := env == "" || slices.Contains(strings.Split(env, ","), "pcsc")
-	return listed && !strings.HasPrefix(a.global.reader, "softcard:")
+// A patient is a card that doctor looked at.
+type patient struct {
+	reader string
+	info   *infoReport
+	err    error // why there is no info
 }
 
-// examineCard asks a card who it is and what it tells of its secrets.
-func (a *app) examineCard(ctx context.Context, r *doctorReport, h *host.Host, name string) {
-	check := "card in " + name
+// see asks a card who it is and what it tells of its secrets.
+func (a *app) see(ctx context.Context, h *host.Host, name string) patient {
 	c, err := a.connect(h, name)
 	if err != nil {
-		r.add(check, stateProblem, err.Error(), "")
-		return
+		return patient{name, nil, err}
 	}
 	defer c.close()
 	info, err := c.info(ctx)
+	return patient{name, info, err}
+}
+
+// chooses is what a command needs so that it is about this card of several, and
+// finds it without what this run was told.
+func (a *app) chooses(p patient, all []patient) string {
+	if p.err != nil || len(all) == 1 && a.global.reader == "" {
+		return ""
+	}
+	named := 0
+	for _, other := range all {
+		if other.err == nil && other.info.Serial == p.info.Serial {
+			named++
+		}
+	}
+	if a.global.reader == "" && p.info.Serial != "" && named == 1 {
+		return " --serial " + p.info.Serial
+	}
+	return " --reader " + shellWord(p.reader)
+}
+
+// shellWord quotes what a shell would take apart.
+func shellWord(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_./:-", r)
+	}
+	if strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// mends are the commands for what is wrong with PIN and PUK; %s chooses the card.
+var mends = map[string]struct{ blocked, lastTry, factory string }{
+	string(card.PIN): {"cardtool pin unblock%s", "cardtool pin verify --spend-last-try%s", "cardtool pin change%s"},
+	string(card.PUK): {"cardtool reset%s, which destroys all keys, once the PIN is blocked too; nothing else helps", "cardtool puk change --spend-last-try%s", "cardtool puk change%s"},
+}
+
+func (r *doctorReport) patient(p patient, choose string) {
+	check := "card in " + p.reader
 	switch {
-	case errors.Is(err, card.ErrNoApplet):
+	case errors.Is(p.err, card.ErrNoApplet):
 		r.add(check, stateNote, "the card has no PIV application", "")
-	case err != nil:
-		r.add(check, stateProblem, err.Error(), "")
+	case p.err != nil:
+		r.add(check, stateProblem, p.err.Error(), "")
 	default:
-		r.card(check, info)
+		r.card(check, p.info, choose)
 	}
 }
 
 // card says what is wrong with a card that works.
-func (r *doctorReport) card(check string, info *infoReport) {
+func (r *doctorReport) card(check string, info *infoReport, choose string) {
 	what := identityText(card.Identity{Model: info.Model, Serial: info.Serial}) + ", " + info.Applet
 	if info.Version != "" {
 		what += ", firmware " + info.Version
 	}
 	r.add(check, stateOK, what, "")
-	fixes := map[string]string{string(card.PIN): "cardtool pin unblock", string(card.PUK): "nothing but cardtool reset, which destroys all keys, helps once the PIN is blocked too"}
-	changes := map[string]string{string(card.PIN): "cardtool pin change", string(card.PUK): "cardtool puk change"}
 	for _, p := range info.PINs {
+		mend := func(command string) string { return fmt.Sprintf(command, choose) }
 		switch {
+		case p.Blocked && p.Global:
+			r.add(check, stateProblem, "the card's global "+p.Name+" is blocked", globalUnblock)
 		case p.Blocked:
-			r.add(check, stateProblem, "the "+p.Name+" is blocked", fixes[p.Name])
+			r.add(check, stateProblem, "the "+p.Name+" is blocked", mend(mends[p.Name].blocked))
 		case p.Tries != nil && *p.Tries == 1:
-			r.add(check, stateProblem, "the "+p.Name+" has one try left", "the right one gives all tries back: cardtool --spend-last-try")
+			r.add(check, stateProblem, "the "+p.Name+" has one try left; the right one gives all back", mend(mends[p.Name].lastTry))
 		case p.Default:
-			r.add(check, stateNote, "the "+p.Name+" is still the factory's", changes[p.Name])
+			r.add(check, stateNote, "the "+p.Name+" is still the factory's", mend(mends[p.Name].factory))
 		}
 	}
 	if mk := info.ManagementKey; mk != nil && mk.Default {
-		r.add(check, stateNote, "the management key is still the factory's", "cardtool admin-key change --generate --protect")
+		r.add(check, stateNote, "the management key is still the factory's", "cardtool admin-key change --generate --protect --factory-admin-key"+choose)
 	}
 }

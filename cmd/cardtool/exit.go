@@ -29,7 +29,7 @@ var exitCodes = []exitCode{
 	{code: 0, name: "ok", meaning: "done"},
 	{code: 130, name: "interrupted", meaning: "interrupted (Ctrl-C, SIGTERM)", is: matches(errInterrupted, tui.ErrInterrupted, context.Canceled)},
 	{code: 2, name: "usage", meaning: "wrong command line: an unknown command, flag, slot or value", is: as[usageError]},
-	{code: 5, name: "blocked", meaning: "a PIN or PUK has no tries left", is: as[*card.Blocked], next: "cardtool pin unblock sets a new PIN with the PUK"},
+	{code: 5, name: "blocked", meaning: "a PIN or PUK has no tries left", is: as[*card.Blocked]},
 	{code: 4, name: "wrong-secret", meaning: "a PIN, PUK, management key or passphrase was wrong or cannot be one", is: isWrongSecret, next: "try again with the right one"},
 	{code: 6, name: "last-try", meaning: "only one try is left, and it was not spent", is: matches(card.ErrLastTry), next: "--spend-last-try spends it; a wrong one then blocks it"},
 	{code: 7, name: "ambiguous", meaning: "there are several cards and none was chosen", is: matches(card.ErrAmbiguous), next: "choose with --reader or --serial"},
@@ -40,7 +40,7 @@ var exitCodes = []exitCode{
 	{code: 11, name: "exists", meaning: "an output file exists already", is: matches(fs.ErrExist), next: "--force replaces it"},
 	{code: 3, name: "no-card", meaning: "no PC/SC service, no reader, no card in it, a card without the applet, one that is gone or that another program keeps", is: matches(errNoCard, reader.ErrService, reader.ErrBusy, card.ErrNoApplet, apdu.ErrRemoved, apdu.ErrNoAnswer, apdu.ErrReset)},
 	{code: 8, name: "not-found", meaning: "the key, certificate or object is not on the card", is: matches(card.ErrNotFound)},
-	{code: 9, name: "unsupported", meaning: "the card, or the key, cannot do this", is: matches(card.ErrUnsupported, card.ErrWrongKey)},
+	{code: 9, name: "unsupported", meaning: "the card, or the key, cannot do this", is: matches(card.ErrUnsupported, card.ErrWrongKey, card.ErrWithheld)},
 	{code: 1, name: "failed", meaning: "anything else", is: func(error) bool { return true }},
 }
 
@@ -113,6 +113,20 @@ func exitCodeOf(err error) exitCode {
 	panic("the last row matches everything")
 }
 
+const globalUnblock = "only its issuer can unblock it"
+
+// unblock is what helps when a secret is blocked.
+func unblock(b *card.Blocked) string {
+	switch {
+	case b.Global:
+		return globalUnblock
+	case b.Name == card.PUK:
+		return "while the PIN is right, nothing is lost; after that only cardtool reset helps, which destroys all keys"
+	default:
+		return "cardtool pin unblock sets a new PIN with the PUK"
+	}
+}
+
 // An errorReport is what --json prints on standard error instead of a message.
 type errorReport struct {
 	Error   string `json:"error"`   // name of the exit code
@@ -131,6 +145,10 @@ func (a *app) report(cmd interface{ CommandPath() string }, err error) int {
 		return row.code
 	}
 	next := row.next
+	var blocked *card.Blocked
+	if errors.As(err, &blocked) {
+		next = unblock(blocked)
+	}
 	var h hinted
 	if errors.As(err, &h) {
 		next = h.next

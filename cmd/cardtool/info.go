@@ -20,10 +20,11 @@ type pinReport struct {
 	Blocked  bool   `json:"blocked"`  // no tries left
 	Default  bool   `json:"default"`  // still the factory value
 	Verified bool   `json:"verified"` // in the card's present session
+	Global   bool   `json:"global"`   // the card's own rather than the PIV application's: the PUK does not unblock it
 }
 
 func reportPIN(st card.PINState) pinReport {
-	r := pinReport{Name: string(st.Name), Blocked: st.Blocked(), Default: st.Default, Verified: st.Verified}
+	r := pinReport{Name: string(st.Name), Blocked: st.Blocked(), Default: st.Default, Verified: st.Verified, Global: st.Global}
 	if st.Tries >= 0 {
 		r.Tries = &st.Tries
 	}
@@ -38,8 +39,12 @@ func (r pinReport) text() string {
 	switch {
 	case r.Blocked:
 		s = "blocked"
+	case r.Tries == nil && r.Verified: // then the card counts anew
+		s = "verified, so all tries left"
 	case r.Tries == nil:
 		s = "tries not told by the card"
+	case r.Max == nil && *r.Tries == 1:
+		s = "1 try left"
 	case r.Max == nil:
 		s = fmt.Sprintf("%d tries left", *r.Tries)
 	default:
@@ -47,6 +52,9 @@ func (r pinReport) text() string {
 	}
 	if r.Default {
 		s += ", factory value"
+	}
+	if r.Global {
+		s += ", the card's global one"
 	}
 	return s
 }
@@ -113,7 +121,7 @@ func (a *app) infoCommand() *cobra.Command {
 }
 
 func (c *pivCard) info(ctx context.Context) (*infoReport, error) {
-	r := &infoReport{Reader: c.conn.Reader(), PINs: []pinReport{}}
+	r := &infoReport{Reader: c.conn.Reader()}
 	err := c.Together(ctx, func(ctx context.Context) error {
 		id, err := c.Identity(ctx)
 		if err != nil {
@@ -123,15 +131,8 @@ func (c *pivCard) info(ctx context.Context) (*infoReport, error) {
 		if id.Version.Known() {
 			r.Version = id.Version.String()
 		}
-		for _, name := range []card.SecretName{card.PIN, card.PUK} {
-			st, err := c.PINState(ctx, name)
-			if errors.Is(err, card.ErrUnsupported) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			r.PINs = append(r.PINs, reportPIN(st))
+		if r.PINs, err = c.pins(ctx); err != nil {
+			return err
 		}
 		mk, err := c.ManagementKey(ctx)
 		if errors.Is(err, card.ErrUnsupported) {

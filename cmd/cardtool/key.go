@@ -124,25 +124,10 @@ A key that is in the slot already is lost: that is asked about first.`,
 				return err
 			}
 			return a.withCard(ctx, func(c *pivCard) error {
-				certified, err := c.mayReplaceKey(ctx, slot)
-				if err != nil {
-					return err
-				}
-				if err := c.login(ctx, login); err != nil {
-					return err
-				}
-				var info card.KeyInfo
-				err = a.busy(fmt.Sprintf("Making an %s key on the card", o.Algorithm), func() (err error) {
-					info, err = c.Generate(ctx, slot.Ref, o)
-					return err
+				return c.putKey(ctx, slot, login, &out, newKey{
+					doing: fmt.Sprintf("Making an %s key on the card", o.Algorithm), done: "made",
+					put: func() (card.KeyInfo, error) { return c.Generate(ctx, slot.Ref, o) },
 				})
-				if err != nil {
-					return err
-				}
-				if certified {
-					defer a.staleCertificate(slot)
-				}
-				return a.printKey(&out, info, "made")
 			})
 		},
 	}
@@ -154,6 +139,36 @@ A key that is in the slot already is lost: that is asked about first.`,
 	a.outputFlags(cmd, &out, "public key")
 	a.yesFlag(cmd)
 	return cmd
+}
+
+// A newKey is how a key comes into a slot.
+type newKey struct {
+	doing, done string
+	put         func() (card.KeyInfo, error)
+	certified   bool // put stores a certificate of it too
+}
+
+// putKey replaces what is in a slot by a new key, and prints that.
+func (c *pivCard) putKey(ctx context.Context, slot piv.Slot, login adminLogin, out *output, k newKey) error {
+	certified, err := c.mayReplaceKey(ctx, slot)
+	if err != nil {
+		return err
+	}
+	if err := c.login(ctx, login); err != nil {
+		return err
+	}
+	var info card.KeyInfo
+	err = c.app.busy(k.doing, func() (err error) {
+		info, err = k.put()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if certified && !k.certified {
+		defer c.app.staleCertificate(slot)
+	}
+	return c.app.printKey(out, info, k.done)
 }
 
 func (a *app) yesFlag(cmd *cobra.Command) {
@@ -178,13 +193,12 @@ func (c *pivCard) mayReplaceKey(ctx context.Context, slot piv.Slot) (certified b
 		return false, err
 	}
 	certified = err == nil
-	kind := string(old.Algorithm)
-	if kind != "" {
-		kind += " "
-	}
-	loss := fmt.Sprintf("The %skey in slot %s will be lost for good, and with it what only it can decrypt.", kind, slot.Ref)
+	loss := keyLoss(old, slot)
 	if certified {
 		loss += " Its certificate stays, and will fit no more."
+	}
+	if slot.Attestation {
+		loss += " Without the maker's, no key of this card can be attested any more, not even after a reset."
 	}
 	return certified, c.app.confirm(ctx, loss)
 }
@@ -201,12 +215,19 @@ func (a *app) printKey(out *output, info card.KeyInfo, done string) error {
 		return err
 	}
 	if !a.global.json || !out.toStdout() {
-		if err := out.put(pub); err != nil {
-			return err
+		err = out.put(pub)
+	}
+	if a.global.json && err == nil {
+		err = a.print(reportKey(info), func(io.Writer) {})
+	}
+	if err != nil {
+		return hinted{
+			fmt.Errorf("the %s key is %s in slot %s, but its public half was not written: %w", info.Algorithm, done, info.Ref, err),
+			fmt.Sprintf("cardtool key export %s writes it, where the card tells it", info.Ref),
 		}
 	}
 	if a.global.json {
-		return a.print(reportKey(info), func(io.Writer) {})
+		return nil
 	}
 	a.message("%s key %s in slot %s", info.Algorithm, done, info.Ref)
 	return nil

@@ -95,48 +95,6 @@ func encodePublic(key crypto.PublicKey, format string) ([]byte, error) {
 	}
 }
 
-func (a *app) keyDeleteCommand() *cobra.Command {
-	var login adminLogin
-	cmd := &cobra.Command{
-		Use:               "delete SLOT",
-		Short:             "Destroy a key",
-		Long:              "Destroy the key in a slot; its certificate stays. Cards can do this from YubiKey firmware 5.7 on.",
-		Example:           "  cardtool key delete 82",
-		Args:              args(cobra.ExactArgs(1)),
-		ValidArgsFunction: a.completeKeys,
-		RunE: func(cmd *cobra.Command, argv []string) error {
-			ctx := cmd.Context()
-			slot, err := slotArg(argv[0])
-			if err != nil {
-				return err
-			}
-			return a.withCard(ctx, func(c *pivCard) error {
-				if !a.global.yes {
-					info, err := c.Key(ctx, slot.Ref)
-					if err != nil {
-						return err
-					}
-					loss := fmt.Sprintf("The %s key in slot %s will be lost for good, and with it what only it can decrypt.", orQuestion(string(info.Algorithm)), slot.Ref)
-					if err := a.confirm(ctx, loss); err != nil {
-						return err
-					}
-				}
-				if err := c.login(ctx, login); err != nil {
-					return err
-				}
-				if err := c.DeleteKey(ctx, slot.Ref); err != nil {
-					return err
-				}
-				a.message("key in slot %s deleted", slot.Ref)
-				return nil
-			})
-		},
-	}
-	a.adminFlags(cmd, &login)
-	a.yesFlag(cmd)
-	return cmd
-}
-
 func (a *app) keyMoveCommand() *cobra.Command {
 	var login adminLogin
 	cmd := &cobra.Command{
@@ -220,7 +178,7 @@ the card's own attestation certificate are written in PEM.`,
 				return err
 			}
 			if roots != "" {
-				if a.attestationRoots, err = a.readCertificates(roots); err != nil {
+				if trusted.roots, err = a.readCertificates(roots); err != nil {
 					return err
 				}
 			}
@@ -241,7 +199,10 @@ the card's own attestation certificate are written in PEM.`,
 }
 
 // attestationTrust says how much an attestation has to prove.
-type attestationTrust struct{ anyRoot, unverified bool }
+type attestationTrust struct {
+	roots               []*x509.Certificate // beside the maker's
+	anyRoot, unverified bool
+}
 
 func (a *app) attest(ctx context.Context, c *pivCard, slot piv.Slot, out *output, trust attestationTrust) error {
 	var attestation, device []byte
@@ -263,16 +224,15 @@ func (a *app) attest(ctx context.Context, c *pivCard, slot piv.Slot, out *output
 		r.Chain = append(r.Chain, string(keyfile.CertificatePEM(device)))
 	}
 	if !trust.unverified {
-		verifier := c.Card
+		roots := trust.roots
 		if trust.anyRoot {
 			root, err := x509.ParseCertificate(device)
 			if err != nil {
 				return fmt.Errorf("attestation certificate of the card: %w", err)
 			}
-			verifier = piv.Open(c.conn, piv.WithAttestationRoots(root))
-			defer verifier.Close()
+			roots = append(roots, root)
 		}
-		at, err := verifier.VerifyAttestation(attestation, device)
+		at, err := piv.VerifyAttestation(attestation, device, roots...)
 		if err != nil {
 			return hinted{signatureError{fmt.Errorf("attestation of slot %s: %w", slot.Ref, err)}, "--roots names other roots, --any-root takes the card's own"}
 		}

@@ -63,33 +63,24 @@ A key that is in the slot already is lost: that is asked about first.`,
 				return err
 			}
 			return a.withCard(ctx, func(c *pivCard) error {
-				certified, err := c.mayReplaceKey(ctx, slot)
-				if err != nil {
-					return err
-				}
-				if err := c.login(ctx, login); err != nil {
-					return err
-				}
-				var info card.KeyInfo
-				err = a.busy("Putting the key on the card", func() (err error) {
-					info, err = c.Import(ctx, slot.Ref, key.Key, o)
-					return err
+				return c.putKey(ctx, slot, login, &out, newKey{
+					doing: "Putting the key on the card", done: "imported", certified: withCert,
+					put: func() (card.KeyInfo, error) {
+						info, err := c.Import(ctx, slot.Ref, key.Key, o)
+						if err != nil {
+							return info, err
+						}
+						if info.Public == nil {
+							info.Public = pub
+						}
+						if withCert {
+							if err := c.PutCertificate(ctx, slot.Ref, cert.Raw, put); err != nil {
+								return info, fmt.Errorf("the key is in slot %s, but its certificate is not: %w", slot.Ref, err)
+							}
+						}
+						return info, nil
+					},
 				})
-				if err != nil {
-					return err
-				}
-				if withCert {
-					if err := c.PutCertificate(ctx, slot.Ref, cert.Raw, put); err != nil {
-						return fmt.Errorf("the key is in slot %s, but its certificate is not: %w", slot.Ref, err)
-					}
-				}
-				if info.Public == nil {
-					info.Public = pub
-				}
-				if certified && !withCert {
-					defer a.staleCertificate(slot)
-				}
-				return a.printKey(&out, info, "imported")
 			})
 		},
 	}
@@ -112,6 +103,11 @@ func (a *app) readPrivate(ctx context.Context, name string) (*keyfile.Private, e
 		return nil, err
 	}
 	defer clear(data)
+	return a.privateIn(ctx, name, data)
+}
+
+// privateIn reads what is in that file.
+func (a *app) privateIn(ctx context.Context, name string, data []byte) (*keyfile.Private, error) {
 	var asked []byte
 	defer func() { clear(asked) }()
 	key, err := keyfile.ReadPrivate(data, func() ([]byte, error) {

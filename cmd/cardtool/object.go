@@ -82,6 +82,7 @@ that only the PIN opens is there is not always known without it.`,
 				return a.printObjects(report)
 			}
 			return a.withCard(cmd.Context(), func(c *pivCard) error {
+				withheld := 0
 				err := c.Together(cmd.Context(), func(ctx context.Context) error {
 					for _, o := range piv.Objects() {
 						r := reportObject(o)
@@ -90,6 +91,11 @@ that only the PIN opens is there is not always known without it.`,
 						case errors.Is(err, card.ErrNotFound):
 							continue
 						case errors.Is(err, card.ErrLoginRequired):
+						case errors.Is(err, card.ErrWithheld):
+							withheld++
+							continue
+						case errors.Is(err, card.ErrInvalidAnswer):
+							a.warn("%v", err) // and the others are listed
 						case err != nil:
 							return err
 						default:
@@ -102,6 +108,9 @@ that only the PIN opens is there is not always known without it.`,
 				})
 				if err != nil {
 					return err
+				}
+				if withheld > 0 {
+					a.warn("the card withholds %d objects from this reader, whether they are there or not; many cards give them over their contacts only", withheld)
 				}
 				return a.printObjects(report)
 			})
@@ -353,43 +362,4 @@ func (c *pivCard) mayReplaceObject(ctx context.Context, o piv.Object) error {
 		return err
 	}
 	return c.app.confirm(ctx, fmt.Sprintf("The %s on the card, %d bytes, will be lost.", o.Label, len(old)))
-}
-
-func (a *app) objectDeleteCommand() *cobra.Command {
-	var login adminLogin
-	cmd := &cobra.Command{
-		Use:               "delete OBJECT",
-		Short:             "Delete a data object",
-		Example:           "  cardtool object delete 5F0001",
-		Args:              args(cobra.ExactArgs(1)),
-		ValidArgsFunction: a.completeObjects,
-		RunE: func(cmd *cobra.Command, argv []string) error {
-			ctx := cmd.Context()
-			o, err := objectArg(argv[0])
-			if err != nil {
-				return err
-			}
-			return a.withCard(ctx, func(c *pivCard) error {
-				// Looked at with --yes too: deleting nothing is no success.
-				_, err := c.ReadObject(ctx, o.Tag)
-				if err != nil && !errors.Is(err, card.ErrLoginRequired) && !errors.Is(err, card.ErrInvalidAnswer) {
-					return err
-				}
-				if err := a.confirm(ctx, fmt.Sprintf("The %s will be deleted.", o.Label)); err != nil {
-					return err
-				}
-				if err := c.login(ctx, login); err != nil {
-					return err
-				}
-				if err := c.DeleteObject(ctx, o.Tag); err != nil {
-					return err
-				}
-				a.message("%s deleted", o.Label)
-				return nil
-			})
-		},
-	}
-	a.adminFlags(cmd, &login)
-	a.yesFlag(cmd)
-	return cmd
 }

@@ -12,8 +12,9 @@ import (
 )
 
 func (a *app) pinCommand() *cobra.Command {
-	return group("pin", "Show, change and unblock the PIN",
+	return group("pin", "Show, verify, change and unblock the PIN",
 		a.pinStatusCommand(),
+		a.pinVerifyCommand(),
 		a.changeCommand("change", "Change the PIN", card.PIN, pinSecret, newPIN),
 		a.pinUnblockCommand(),
 		a.pinRetriesCommand(),
@@ -33,19 +34,10 @@ func (a *app) pinStatusCommand() *cobra.Command {
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withCard(cmd.Context(), func(c *pivCard) error {
-				r := pinsReport{PINs: []pinReport{}}
-				err := c.Together(cmd.Context(), func(ctx context.Context) error {
-					for _, name := range []card.SecretName{card.PIN, card.PUK} {
-						st, err := c.PINState(ctx, name)
-						if errors.Is(err, card.ErrUnsupported) {
-							continue
-						}
-						if err != nil {
-							return err
-						}
-						r.PINs = append(r.PINs, reportPIN(st))
-					}
-					return nil
+				var r pinsReport
+				err := c.Together(cmd.Context(), func(ctx context.Context) (err error) {
+					r.PINs, err = c.pins(ctx)
+					return err
 				})
 				if err != nil {
 					return err
@@ -60,6 +52,47 @@ func (a *app) pinStatusCommand() *cobra.Command {
 			})
 		},
 	}
+}
+
+// pins is what the card tells of PIN and PUK.
+func (c *pivCard) pins(ctx context.Context) ([]pinReport, error) {
+	out := []pinReport{}
+	for _, name := range []card.SecretName{card.PIN, card.PUK} {
+		st, err := c.PINState(ctx, name)
+		if errors.Is(err, card.ErrUnsupported) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, reportPIN(st))
+	}
+	return out, nil
+}
+
+func (a *app) pinVerifyCommand() *cobra.Command {
+	var spendLast bool
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Find out whether a PIN is right",
+		Long: `Send the PIN to the card and say whether it is right. The right one gives all its
+tries back; a wrong one costs a try. Nothing stays open: other commands want the
+PIN for themselves.`,
+		Example: "  cardtool pin verify",
+		Args:    args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withCard(cmd.Context(), func(c *pivCard) error {
+				if err := c.loginPIN(cmd.Context(), spendLast); err != nil {
+					return err
+				}
+				a.message("the PIN is right")
+				return c.Logout(cmd.Context())
+			})
+		},
+	}
+	a.takes(cmd, pinSecret)
+	spendLastFlag(cmd, &spendLast)
+	return cmd
 }
 
 // changeCommand changes the PIN or the PUK.

@@ -22,32 +22,34 @@ func (a *app) pukCommand() *cobra.Command {
 func (a *app) pinUnblockCommand() *cobra.Command {
 	var spendLast, pad bool
 	cmd := &cobra.Command{
-		Use:     "unblock",
-		Short:   "Set a new PIN with the PUK",
-		Long:    "Set a new PIN with the PUK, whether or not the PIN is blocked; all its tries are left then. A wrong PUK costs one of the PUK's tries.",
+		Use:   "unblock",
+		Short: "Set a new PIN with the PUK",
+		Long: `Set a new PIN with the PUK, whether or not the PIN is blocked; all its tries are
+left then. A wrong PUK costs one of the PUK's tries.
+
+The PIN is that of the PIV application. Where a card has a global PIN for users,
+the PUK does nothing for that one.`,
 		Example: "  cardtool pin unblock\n  cardtool pin unblock --puk-file puk.txt --new-pin-file pin.txt",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
 			return a.withCard(ctx, func(c *pivCard) error {
 				o := piv.LoginOptions{SpendLastTry: spendLast}
+				before, err := c.PINState(ctx, card.PIN)
+				if err != nil {
+					return err
+				}
 				if pad {
-					if err := c.unblockOnPad(ctx, o); err != nil {
-						return err
-					}
-					a.message("PIN set")
+					err = c.unblockOnPad(ctx, o)
+				} else {
+					err = c.unblock(ctx, o)
+				}
+				if err != nil {
+					return err
+				}
+				if before.Global {
+					a.warn("the PIN of the PIV application is set; the card's global PIN, which its users have, is as it was; %s", globalUnblock)
 					return nil
-				}
-				puk, err := c.pin(ctx, pukSecret, card.PUK, o)
-				if err != nil {
-					return err
-				}
-				pin, err := a.secret(ctx, newPIN, "")
-				if err != nil {
-					return err
-				}
-				if err := c.UnblockPIN(ctx, puk, pin, o); err != nil {
-					return err
 				}
 				a.message("PIN set")
 				return nil
@@ -58,6 +60,19 @@ func (a *app) pinUnblockCommand() *cobra.Command {
 	padFlag(cmd, &pad, pukSecret, newPIN)
 	spendLastFlag(cmd, &spendLast)
 	return cmd
+}
+
+// unblock sets a new PIN with the PUK.
+func (c *pivCard) unblock(ctx context.Context, o piv.LoginOptions) error {
+	puk, err := c.pin(ctx, pukSecret, card.PUK, o)
+	if err != nil {
+		return err
+	}
+	pin, err := c.app.secret(ctx, newPIN, "")
+	if err != nil {
+		return err
+	}
+	return c.UnblockPIN(ctx, puk, pin, o)
 }
 
 func (a *app) pinRetriesCommand() *cobra.Command {
@@ -80,6 +95,9 @@ PIN and PUK to their factory values with it: change them afterwards.`,
 				n[i] = int(v)
 			}
 			return a.withCard(ctx, func(c *pivCard) error {
+				if err := c.CanSetRetries(ctx); err != nil {
+					return err // before anything is asked for
+				}
 				if err := a.confirm(ctx, "PIN and PUK go back to their factory values, 123456 and 12345678."); err != nil {
 					return err
 				}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -30,9 +29,9 @@ type app struct {
 	fds         map[int]*os.File
 	closers     []func()
 	started     bool
+	stdinRead   bool // as a file: it is none any more
 
-	attestationRoots []*x509.Certificate        // of key attest
-	status           atomic.Pointer[tui.Status] // what shows while the card works
+	status atomic.Pointer[tui.Status] // what shows while the card works
 }
 
 // globalFlags are taken by every command.
@@ -43,6 +42,7 @@ type globalFlags struct {
 	trace  string
 	quiet  bool
 	yes    bool // of destructive commands only
+	anyPIN bool // of commands that take a PIN only
 	force  bool // of commands that write files only
 }
 
@@ -110,8 +110,30 @@ descriptor or the environment; they are never arguments.`,
 		root.AddCommand(cmd)
 	}
 	asGroup(root)
+	strictHelp(root)
 	a.noteStart(root)
 	return root
+}
+
+// strictHelp has help refuse what is no command, rather than show something
+// else, and no usage line for groups alone.
+func strictHelp(root *cobra.Command) {
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
+	root.InitDefaultHelpCmd()
+	for _, help := range root.Commands() {
+		if help.Name() != "help" {
+			continue
+		}
+		help.Run = nil
+		help.RunE = func(_ *cobra.Command, args []string) error {
+			about, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return usagef("no help for %q: no such command", strings.Join(args, " "))
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		}
+	}
 }
 
 // noteStart marks when a command begins to run: errors before that are of the
@@ -240,6 +262,10 @@ func (a *app) openInput(name string) (r io.ReadCloser, size int64, err error) {
 		if err := a.secretsFromStdin(); err != nil {
 			return nil, 0, err
 		}
+		if a.stdinRead {
+			return nil, 0, usagef("standard input is one file, not several")
+		}
+		a.stdinRead = true
 		return io.NopCloser(a.stdin), -1, nil
 	}
 	f, err := os.Open(name)
@@ -292,17 +318,14 @@ func interruptible(ctx context.Context, f func() error) error {
 const maxSmallInput = 1 << 20
 
 // readInput reads a small file, "-" or "" for standard input.
-func (a *app) readInput(name string) ([]byte, error) { return a.readWhole(name, maxSmallInput+1) }
-
-// readWhole reads up to max bytes of a file.
-func (a *app) readWhole(name string, max int64) (b []byte, err error) {
+func (a *app) readInput(name string) (b []byte, err error) {
 	err = interruptible(a.ctx, func() error {
 		r, _, err := a.openInput(name)
 		if err != nil {
 			return err
 		}
 		defer r.Close()
-		if b, err = io.ReadAll(io.LimitReader(r, max)); err != nil {
+		if b, err = io.ReadAll(io.LimitReader(r, maxSmallInput+1)); err != nil {
 			return inputError{fmt.Errorf("%s: %w", inputName(name), err)}
 		}
 		return nil
@@ -310,7 +333,7 @@ func (a *app) readWhole(name string, max int64) (b []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if max == maxSmallInput+1 && len(b) > maxSmallInput {
+	if len(b) > maxSmallInput {
 		return nil, inputf("%s is larger than 1 MiB", inputName(name))
 	}
 	return b, nil

@@ -41,7 +41,7 @@ const maxSecret = 4096
 type secretSource struct {
 	kind      secretKind
 	file, env string
-	fd        int
+	fd        int            // noFD where it is not given
 	value     *secret.Secret // once it was read or typed
 }
 
@@ -57,7 +57,7 @@ func (a *app) takes(cmd *cobra.Command, kinds ...secretKind) {
 		// One source a kind, whichever command runs: only one does.
 		s := a.secrets[k.flag]
 		if s == nil {
-			s = &secretSource{kind: k, fd: -1}
+			s = &secretSource{kind: k, fd: noFD}
 			a.secrets[k.flag] = s
 			a.secretOrder = append(a.secretOrder, s)
 		}
@@ -67,9 +67,12 @@ func (a *app) takes(cmd *cobra.Command, kinds ...secretKind) {
 		}
 		f := cmd.Flags()
 		f.StringVar(&s.file, k.flag+"-file", "", fmt.Sprintf("read the %s from the first line of `file` (- for standard input)", what))
-		f.IntVar(&s.fd, k.flag+"-fd", -1, fmt.Sprintf("read the %s, a line, from file descriptor `n`", what))
+		f.IntVar(&s.fd, k.flag+"-fd", noFD, fmt.Sprintf("read the %s, a line, from file descriptor `n`", what))
 		f.StringVar(&s.env, k.flag+"-env", "", fmt.Sprintf("take the %s from environment `variable`", what))
 		cmd.MarkFlagsMutuallyExclusive(k.flag+"-file", k.flag+"-fd", k.flag+"-env")
+		if f := cmd.Flags(); (k == pinSecret || k == newPIN) && f.Lookup("any-pin") == nil {
+			f.BoolVar(&a.global.anyPIN, "any-pin", false, "take a PIN of other characters than digits, whatever card it is for")
+		}
 	}
 }
 
@@ -81,8 +84,11 @@ func (a *app) source(k secretKind) *secretSource {
 	panic("a command uses the " + k.name + " without flags for it")
 }
 
+// noFD is no file descriptor.
+const noFD = -1
+
 // given tells whether the command line says where the secret is.
-func (s *secretSource) given() bool { return s.file != "" || s.env != "" || s.fd >= 0 }
+func (s *secretSource) given() bool { return s.file != "" || s.env != "" || s.fd != noFD }
 
 // read gets a secret that is given. The caller wipes it.
 func (a *app) read(s *secretSource) (read *secret.Secret, err error) {
@@ -108,9 +114,9 @@ func (a *app) readNow(s *secretSource) (*secret.Secret, error) {
 		b = []byte(v)
 	case s.fd == 0:
 		b, err = readLine(a.stdin)
-	case s.fd >= 0:
+	case s.fd != noFD:
 		f := a.descriptor(s.fd)
-		if f == nil {
+		if f == nil { // negative
 			return nil, inputf("there is no file descriptor %d for the %s", s.fd, s.kind.name)
 		}
 		// Byte by byte, so that the next secret on the same descriptor is left

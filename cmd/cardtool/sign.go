@@ -156,6 +156,9 @@ func (r *signRequest) check(format string) error {
 			return usagef("%s goes with --format %s", rule.flag, rule.format)
 		}
 	}
+	if format == "ssh" && r.namespace == "" {
+		return usagef("an SSH signature is for something: --namespace file, git, email")
+	}
 	return nil
 }
 
@@ -278,6 +281,10 @@ func (a *app) stream(ctx context.Context, file, text string, w io.Writer) error 
 }
 
 func (p *plain) sign(key card.PrivateKey) ([]byte, error) {
+	_, isRSA := key.Public().(*rsa.PublicKey)
+	if p.req.pss && !isRSA {
+		return nil, fmt.Errorf("--pss is for RSA keys: %w", card.ErrWrongKey)
+	}
 	switch key.Public().(type) {
 	case ed25519.PublicKey:
 		switch {
@@ -290,10 +297,6 @@ func (p *plain) sign(key card.PrivateKey) ([]byte, error) {
 	case *rsa.PublicKey:
 		if p.req.pss {
 			return key.Sign(rand.Reader, p.sum, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: p.hash})
-		}
-	default:
-		if p.req.pss {
-			return nil, fmt.Errorf("--pss is for RSA keys: %w", card.ErrWrongKey)
 		}
 	}
 	return key.Sign(rand.Reader, p.sum, p.hash)
@@ -351,7 +354,7 @@ func rawSignature(public crypto.PublicKey, sig []byte) ([]byte, error) {
 }
 
 func (a *app) prepareSSH(ctx context.Context, _ *pivCard, req *signRequest) (signer, error) {
-	h := crypto.SHA512.New() // sshsig.Hash
+	h := sshsig.NewHash()
 	if err := a.stream(ctx, req.file, "Reading", h); err != nil {
 		return signer{}, err
 	}

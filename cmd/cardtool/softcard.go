@@ -101,9 +101,6 @@ func (a *app) softcardListCommand() *cobra.Command {
 	}
 }
 
-// vpcdPort is where vsmartcard's virtual reader listens unless told otherwise.
-const vpcdPort = 35963
-
 func (a *app) softcardRunCommand() *cobra.Command {
 	var (
 		host    string
@@ -139,7 +136,7 @@ all programs that use PC/SC see it, until interrupted.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&host, "host", "127.0.0.1", "the virtual reader's `host`")
-	f.Uint16Var(&port, "port", vpcdPort, "the virtual reader's `port`")
+	f.Uint16Var(&port, "port", softcard.DefaultPort, "the virtual reader's `port`")
 	f.DurationVar(&latency, "latency", 0, "take at least this `long` for each command, as cards do")
 	f.DurationVar(&touch, "touch", 0, "touch the card after this `long` when it waits for it (default: at once; negative: never)")
 	return cmd

@@ -1,38 +1,49 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
-	"sync"
 
 	"cardbridge/apdu"
 	"cardbridge/card/piv"
 )
 
 // openTrace makes the decorator behind --trace. One trace follows one reader.
-func (a *app) openTrace() (func(string, apdu.Transmitter) apdu.Transmitter, error) {
+func (a *app) openTrace() (func(reader string) apdu.Decorator, error) {
 	w := a.stderr
 	if a.global.trace != "-" {
 		f, err := os.OpenFile(a.global.trace, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 		if err != nil {
 			return nil, fmt.Errorf("trace: %w", err)
 		}
-		a.atEnd(func() { f.Close() })
-		w = f
+		t := &traceFile{file: f}
+		a.atEnd(func() {
+			if err := errors.Join(t.err, f.Close()); err != nil {
+				a.warn("the trace is not whole: %v", err)
+			}
+		})
+		w = t
 	}
-	var mu sync.Mutex
-	traces := map[string]*apdu.Trace{}
-	return func(reader string, t apdu.Transmitter) apdu.Transmitter {
-		mu.Lock()
-		defer mu.Unlock()
-		tr := traces[reader]
-		if tr == nil {
-			fmt.Fprintf(w, "# %s\n", reader)
-			tr = apdu.NewTrace(w, describe)
-			traces[reader] = tr
-		}
-		return apdu.Decorate(t, tr)
+	return func(reader string) apdu.Decorator {
+		fmt.Fprintf(w, "# %s\n", reader)
+		return apdu.NewTrace(w, describe)
 	}, nil
+}
+
+// A traceFile remembers that something could not be written: a trace is no
+// reason to leave a card in the middle of something.
+type traceFile struct {
+	file *os.File
+	err  error
+}
+
+func (t *traceFile) Write(b []byte) (int, error) {
+	n, err := t.file.Write(b)
+	if t.err == nil {
+		t.err = err
+	}
+	return n, err
 }
 
 // slotInstructions are those whose P2 (P1 of ATTEST, F9) is a key.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto"
@@ -161,7 +162,7 @@ func (a *app) openSignature(name string) (*signatureFile, error) {
 	}
 	s := &signatureFile{size: size}
 	if size < 0 {
-		b, err := a.readWhole(name, math.MaxInt64)
+		b, err := a.readSignature(name)
 		if err != nil {
 			return nil, err
 		}
@@ -178,6 +179,31 @@ func (a *app) openSignature(name string) (*signatureFile, error) {
 		return nil, inputf("%s is empty", inputName(name))
 	}
 	return s, nil
+}
+
+// readSignature reads what can be read only once. CMS may have its content
+// inside, which is of any size; no other signature is large.
+func (a *app) readSignature(name string) (b []byte, err error) {
+	err = interruptible(a.ctx, func() error {
+		r, _, err := a.openInput(name)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		in := bufio.NewReader(r)
+		max := int64(maxSmallInput)
+		if first, err := in.Peek(1); err == nil && (first[0] == '-' || first[0] == asn1.TagSequence|0x20) {
+			max = math.MaxInt64
+		}
+		if b, err = io.ReadAll(io.LimitReader(in, max)); err != nil {
+			return inputError{fmt.Errorf("%s: %w", inputName(name), err)}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 func (s *signatureFile) read() ([]byte, error) {
@@ -235,10 +261,7 @@ func (a *app) verifySSH(ctx context.Context, req *verifyRequest, armoured []byte
 	if err := req.needFile(); err != nil {
 		return nil, err
 	}
-	h := crypto.SHA512.New()
-	if s.Hash == "sha256" {
-		h = crypto.SHA256.New()
-	}
+	h := s.NewHash()
 	if err := a.stream(ctx, req.file, "Reading", h); err != nil {
 		return nil, err
 	}

@@ -38,12 +38,18 @@ With --json, each event is one line.`,
 			}
 			ctx, enough := context.WithCancel(cmd.Context())
 			defer enough()
+			var failed error
 			settled, seen := false, 0
+			if _, err := h.Readers(ctx); errors.Is(err, reader.ErrService) {
+				a.warn("%v; waiting for it", err)
+			}
 			err = h.Watch(ctx, func(e reader.Event) {
 				if ctx.Err() != nil {
 					return
 				}
-				a.showEvent(e)
+				if failed = a.showEvent(e); failed != nil {
+					enough()
+				}
 				if settled && count > 0 {
 					if seen++; seen == count {
 						enough()
@@ -51,6 +57,9 @@ With --json, each event is one line.`,
 				}
 				settled = settled || e.Kind == reader.Settled
 			})
+			if failed != nil {
+				return failed
+			}
 			if errors.Is(err, context.Canceled) {
 				return nil // enough was seen, or a person ended it: how else
 			}
@@ -61,7 +70,7 @@ With --json, each event is one line.`,
 	return cmd
 }
 
-func (a *app) showEvent(e reader.Event) {
+func (a *app) showEvent(e reader.Event) error {
 	now := time.Now()
 	if a.global.json {
 		r := eventReport{
@@ -71,17 +80,16 @@ func (a *app) showEvent(e reader.Event) {
 			about := reportReader(e.State)
 			r.Reader = &about
 		}
-		b, _ := json.Marshal(r)
-		fmt.Fprintf(a.stdout, "%s\n", b)
-		return
+		return json.NewEncoder(a.stdout).Encode(r)
 	}
 	if e.Kind == reader.Settled {
 		a.message("watching; Ctrl-C ends")
-		return
+		return nil
 	}
 	line := fmt.Sprintf("%s  %-14s  %s", now.Format(time.TimeOnly), e.Kind, e.Reader)
 	if e.Kind == reader.CardInserted && len(e.ATR) > 0 {
 		line += fmt.Sprintf("  %X", e.ATR)
 	}
-	fmt.Fprintln(a.stdout, oneLine(line))
+	_, err := fmt.Fprintln(a.stdout, oneLine(line))
+	return err
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"testing"
-	"time"
 
 	"cardbridge/card"
 	"cardbridge/card/piv"
@@ -65,7 +64,7 @@ func TestSignBudgets(t *testing.T) {
 // warmSignatures counts the APDUs of n signatures after a first one.
 func warmSignatures(t *testing.T, r *hwtest.Rig, n int) int {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), hwtest.Patience)
 	defer cancel()
 	conn := reader.New().Connect(r.Reader(0))
 	defer conn.Close() //nolint:errcheck // nothing to lose

@@ -41,7 +41,7 @@ func testContention(t *testing.T, personality string, how hwtest.Disturbance) {
 		Options:       []softcard.Option{softcard.WithLatency(latency)},
 	})
 	pinTries, pukTries := r.Tries(t, 0)
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*hwtest.Patience)
 	defer cancel()
 	conn := reader.New().Connect(r.Reader(0))
 	defer conn.Close() //nolint:errcheck // nothing to lose
@@ -60,7 +60,8 @@ func testContention(t *testing.T, personality string, how hwtest.Disturbance) {
 	stop := r.Disturb(t, 0, how, 100*time.Millisecond)
 	key := c.PrivateKey(ctx, info, piv.UseOptions{})
 	start := time.Now()
-	for i := range signatures {
+	sign := func(i int) {
+		t.Helper()
 		message := []byte{byte(i), byte(i >> 8)}
 		digest := sha256.Sum256(message)
 		signature, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
@@ -70,11 +71,19 @@ func testContention(t *testing.T, personality string, how hwtest.Disturbance) {
 		verify(t, info.Public, message, signature)
 		time.Sleep(thinking)
 	}
-	took := time.Since(start)
-	disturbed := stop()
-	t.Logf("%d signatures, %d disturbances in %v", signatures, disturbed, took)
-	if disturbed < disturbances {
-		t.Errorf("disturbed only %d times", disturbed)
+	for i := range signatures {
+		sign(i)
 	}
+	disturbed, signed := stop(), signatures
+	// The other program may get less of a busy machine than we do.
+	for disturbed < disturbances {
+		stop = r.Disturb(t, 0, how, 100*time.Millisecond)
+		for range signatures / 10 {
+			sign(signed)
+			signed++
+		}
+		disturbed += stop()
+	}
+	t.Logf("%d signatures, %d disturbances in %v", signed, disturbed, time.Since(start))
 	wantTries(t, r, pinTries, pukTries)
 }

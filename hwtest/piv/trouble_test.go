@@ -22,12 +22,11 @@ func TestRemovedWhileSigning(t *testing.T) {
 	// The fifth APDU of a cold signature is GENERAL AUTHENTICATE.
 	r.Card(0).SetFaults(softcard.Plan{5: {Remove: true}})
 	before := r.Card(0).Count()
+	start := time.Now()
 	result := c.try(t, flags([]string{"sign", "9a", "message", "-o", "signature"}, withPIN)...)
+	hwtest.Prompt(t, "the whole command", start, time.Second)
 	if n := r.Card(0).Count() - before; n != 5 {
 		t.Errorf("the card was gone after %d APDUs", n)
-	}
-	if result.Took > time.Second {
-		t.Errorf("it took %v", result.Took)
 	}
 	if result.Code == 0 || !strings.Contains(result.Err, "removed") {
 		t.Errorf("ended with %d: %s", result.Code, result.Err)

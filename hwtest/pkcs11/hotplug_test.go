@@ -31,7 +31,7 @@ func TestHotplug(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	watchdog := time.AfterFunc(60*time.Second, func() { cmd.Process.Kill() }) //nolint:errcheck // it may have ended
+	watchdog := time.AfterFunc(hwtest.Patience, func() { cmd.Process.Kill() }) //nolint:errcheck // it may have ended
 	defer watchdog.Stop()
 	var all strings.Builder
 	until := func(words string) string {

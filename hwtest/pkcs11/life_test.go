@@ -14,6 +14,39 @@ import (
 	"cardbridge/pkcs11/conform"
 )
 
+// wantsTouch puts a key that is used with a touch each time into 9D.
+func wantsTouch(t *testing.T, r *hwtest.Rig) {
+	t.Helper()
+	r.File("key", []byte(factoryKey+"\n"))
+	r.Run(t, hwtest.Cardtool(t), "--quiet", "key", "generate", "9d", "-a", "p-256", "--touch-policy", "always", "--admin-key-file", "key", "--yes", "--force", "-o", "public.pem")
+}
+
+// loggedIn starts an application with a session of the user's.
+func loggedIn(t *testing.T, tg *conform.Target) (a *conform.App, slot, s uint) {
+	t.Helper()
+	a = tg.Start(t)
+	if rv := a.Initialize(); rv != p11.CKR_OK {
+		t.Fatal(rv)
+	}
+	slot = a.Slot()
+	s = a.MustOpen(slot, conform.RO)
+	if rv := a.Login(s, conform.User, factoryPIN); rv != p11.CKR_OK {
+		t.Fatal(rv)
+	}
+	return a, slot, s
+}
+
+// signing signs with the key in 9D on a thread of its own.
+func signing(a *conform.App, s uint) <-chan conform.RV {
+	key := a.Key(s, p11.CKO_PRIVATE_KEY, conform.ECKey)
+	signed := make(chan conform.RV, 1)
+	go func() {
+		_, rv := a.Thread(1).Sign(s, conform.Mech(p11.CKM_ECDSA), key, make([]byte, 32))
+		signed <- rv
+	}()
+	return signed
+}
+
 // TestTouch: while one thread waits for a touch, every call that does not need
 // the card goes on. The touch comes only after them.
 func TestTouch(t *testing.T) {
@@ -28,24 +61,10 @@ func TestTouch(t *testing.T) {
 		}
 	})}})
 	tg := target(t, r)
-	r.File("key", []byte(factoryKey+"\n"))
-	r.Run(t, hwtest.Cardtool(t), "--quiet", "key", "generate", "9d", "-a", "p-256", "--touch-policy", "always", "--admin-key-file", "key", "--yes", "--force", "-o", "public.pem")
-
-	a := tg.Start(t)
-	if rv := a.Initialize(); rv != p11.CKR_OK {
-		t.Fatal(rv)
-	}
-	slot := a.Slot()
-	s, other := a.MustOpen(slot, conform.RO), a.MustOpen(slot, conform.RO)
-	if rv := a.Login(s, conform.User, factoryPIN); rv != p11.CKR_OK {
-		t.Fatal(rv)
-	}
-	key := a.Key(s, p11.CKO_PRIVATE_KEY, conform.ECKey)
-	signed := make(chan conform.RV, 1)
-	go func() {
-		_, rv := a.Thread(1).Sign(s, conform.Mech(p11.CKM_ECDSA), key, make([]byte, 32))
-		signed <- rv
-	}()
+	wantsTouch(t, r)
+	a, slot, s := loggedIn(t, tg)
+	other := a.MustOpen(slot, conform.RO)
+	signed := signing(a, s)
 	select {
 	case <-asked:
 	case rv := <-signed:
@@ -99,23 +118,9 @@ func TestRemovalInFlight(t *testing.T) {
 		return false
 	})}})
 	tg := target(t, r)
-	r.File("key", []byte(factoryKey+"\n"))
-	r.Run(t, hwtest.Cardtool(t), "--quiet", "key", "generate", "9d", "-a", "p-256", "--touch-policy", "always", "--admin-key-file", "key", "--yes", "--force", "-o", "public.pem")
-	a := tg.Start(t)
-	if rv := a.Initialize(); rv != p11.CKR_OK {
-		t.Fatal(rv)
-	}
-	slot := a.Slot()
-	s := a.MustOpen(slot, conform.RO)
-	if rv := a.Login(s, conform.User, factoryPIN); rv != p11.CKR_OK {
-		t.Fatal(rv)
-	}
-	key := a.Key(s, p11.CKO_PRIVATE_KEY, conform.ECKey)
-	signed := make(chan conform.RV, 1)
-	go func() {
-		_, rv := a.Thread(1).Sign(s, conform.Mech(p11.CKM_ECDSA), key, make([]byte, 32))
-		signed <- rv
-	}()
+	wantsTouch(t, r)
+	a, slot, s := loggedIn(t, tg)
+	signed := signing(a, s)
 	<-asked
 	r.Remove(0)
 	switch rv := <-signed; rv {
@@ -132,7 +137,7 @@ func TestRemovalInFlight(t *testing.T) {
 // closed waits until the module has noticed that a session's token is gone.
 func closed(t *testing.T, a *conform.App, s uint) {
 	t.Helper()
-	for end := time.Now().Add(15 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(hwtest.Patience); ; time.Sleep(20 * time.Millisecond) {
 		if _, _, _, rv := a.SessionInfo(s); rv == p11.CKR_SESSION_HANDLE_INVALID {
 			return
 		}
@@ -146,7 +151,7 @@ func closed(t *testing.T, a *conform.App, s uint) {
 func signsAgain(t *testing.T, a *conform.App, slot uint, id byte) {
 	t.Helper()
 	var s uint
-	for end := time.Now().Add(15 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(hwtest.Patience); ; time.Sleep(20 * time.Millisecond) {
 		var rv conform.RV
 		if s, rv = a.Open(slot, conform.RO); rv == p11.CKR_OK {
 			break
@@ -168,15 +173,7 @@ func signsAgain(t *testing.T, a *conform.App, slot uint, id byte) {
 func TestServiceRestart(t *testing.T) {
 	r := hwtest.Start(t, hwtest.Config{})
 	tg := target(t, r)
-	a := tg.Start(t)
-	if rv := a.Initialize(); rv != p11.CKR_OK {
-		t.Fatal(rv)
-	}
-	slot := a.Slot()
-	s := a.MustOpen(slot, conform.RO)
-	if rv := a.Login(s, conform.User, factoryPIN); rv != p11.CKR_OK {
-		t.Fatal(rv)
-	}
+	a, slot, s := loggedIn(t, tg)
 	r.StopPCSCD()
 	if _, err := a.Try("C_GetTokenInfo", conform.N(slot), conform.Out(208)); err != nil {
 		t.Fatal(err)
@@ -200,7 +197,7 @@ func TestLateService(t *testing.T) {
 		t.Errorf("slots without pcscd: %v, %v", slots, rv)
 	}
 	r.StartPCSCD()
-	for end := time.Now().Add(15 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(hwtest.Patience); ; time.Sleep(20 * time.Millisecond) {
 		if slots, rv := a.Slots(true); rv == p11.CKR_OK && len(slots) == 1 {
 			signsAgain(t, a, slots[0], conform.ECKey)
 			return

@@ -61,7 +61,7 @@ func (l *eventLog) expect(want ...string) {
 			if got := describe(e); got != w {
 				l.t.Fatalf("%s, not %s", got, w)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(hwtest.Patience):
 			l.t.Fatalf("%s did not come", w)
 		}
 	}
@@ -118,7 +118,7 @@ func TestMonitor(t *testing.T) {
 		select {
 		case e := <-log.events:
 			got[describe(e)] = true
-		case <-time.After(20 * time.Second):
+		case <-time.After(hwtest.Patience):
 			t.Fatalf("only %v came back", got)
 		}
 	}
@@ -145,8 +145,8 @@ func TestMonitor(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
-	case <-time.After(time.Second):
-		t.Fatal("not cancelled within a second")
+	case <-time.After(hwtest.Patience):
+		t.Fatal("not cancelled")
 	}
 	select {
 	case e := <-log.events:
@@ -169,8 +169,8 @@ func TestMonitorsCancelled(t *testing.T) {
 			<-ctx.Done()
 			select {
 			case <-done:
-			case <-time.After(time.Second):
-				t.Error("not cancelled within a second")
+			case <-time.After(hwtest.Patience):
+				t.Error("not cancelled")
 			}
 		})
 	}
@@ -243,18 +243,17 @@ func TestConnRemovedInTheMiddle(t *testing.T) {
 	if !errors.Is(err, apdu.ErrRemoved) || !strings.Contains(err.Error(), r.Reader(0)) {
 		t.Error(err)
 	}
-	if d := time.Since(start); d > 1300*time.Millisecond {
-		t.Errorf("it took %v to notice", d)
-	}
+	hwtest.Prompt(t, "noticing", start, 1300*time.Millisecond)
 	r.Insert(0)
 	mustExchange(t, c)
 }
 
 func TestConnPcscdEndsInTheMiddle(t *testing.T) {
-	r := hwtest.Start(t, hwtest.Config{Options: []softcard.Option{softcard.WithLatency(time.Second)}})
+	r := hwtest.Start(t, hwtest.Config{})
 	c := reader.New().Connect(r.Reader(0))
 	defer c.Close() //nolint:errcheck // always nil
 	mustExchange(t, c)
+	r.Card(0).SetFaults(softcard.Plan{1: {Delay: time.Hour}})
 	err := c.Transact(t.Context(), func(tr apdu.Transaction) error {
 		done := make(chan error)
 		go func() { _, err := tr.Transmit(selectPIV); done <- err }()
@@ -271,7 +270,7 @@ func TestConnPcscdEndsInTheMiddle(t *testing.T) {
 }
 
 func TestConnCancelled(t *testing.T) {
-	r := hwtest.Start(t, hwtest.Config{Options: []softcard.Option{softcard.WithLatency(time.Second)}})
+	r := hwtest.Start(t, hwtest.Config{})
 	sys := reader.New()
 	c, other := sys.Connect(r.Reader(0)), sys.Connect(r.Reader(0))
 	defer c.Close()     //nolint:errcheck // always nil
@@ -286,7 +285,9 @@ func TestConnCancelled(t *testing.T) {
 		}
 		<-ctx.Done()
 	}
+	r.Card(0).SetFaults(softcard.Plan{1: {Delay: time.Hour}})
 	cancelled("in the first exchange")
+	r.Card(0).Reset() // it answers now
 	hold := func(f func()) {
 		t.Helper()
 		if err := other.Transact(t.Context(), func(apdu.Transaction) error { f(); return nil }); err != nil {
@@ -296,9 +297,7 @@ func TestConnCancelled(t *testing.T) {
 	hold(func() {
 		start := time.Now()
 		cancelled("while another is in a transaction")
-		if d := time.Since(start); d > 700*time.Millisecond {
-			t.Errorf("it took %v", d)
-		}
+		hwtest.Prompt(t, "cancelling", start, 700*time.Millisecond)
 		// PC/SC calls of this process go on all the while.
 		if _, err := sys.List(t.Context()); err != nil {
 			t.Error(err)
@@ -327,23 +326,34 @@ func TestConnExclusive(t *testing.T) {
 	defer func() { _ = scan.Process.Kill(); _ = scan.Wait() }()
 	c := reader.New().Connect(r.Reader(0))
 	defer c.Close() //nolint:errcheck // always nil
-	_, err = exchange(t.Context(), c)
-	var busy *reader.BusyError
-	if !errors.As(err, &busy) || !busy.Exclusive || busy.Reader != r.Reader(0) {
-		t.Fatal(err)
-	}
-	found := false
-	for _, p := range busy.Holders {
-		found = found || p.Name == "pcsc_scan" && p.PID == scan.Process.Pid
-		if p.PID == os.Getpid() {
-			t.Error("we hold it ourselves")
+	// pcsc_scan takes a moment to connect.
+	for end, found := time.Now().Add(hwtest.Patience), false; !found; {
+		_, err = exchange(t.Context(), c)
+		var busy *reader.BusyError
+		if !errors.As(err, &busy) || !busy.Exclusive || busy.Reader != r.Reader(0) {
+			t.Fatal(err)
+		}
+		for _, p := range busy.Holders {
+			found = found || p.Name == "pcsc_scan" && p.PID == scan.Process.Pid
+			if p.PID == os.Getpid() {
+				t.Error("we hold it ourselves")
+			}
+		}
+		if !found && time.Now().After(end) {
+			t.Fatalf("%v does not name pcsc_scan", err)
 		}
 	}
-	if !found {
-		t.Errorf("%v does not name pcsc_scan", err)
-	}
 	time.AfterFunc(500*time.Millisecond, func() { _ = exclusive.Disconnect(scard.LeaveCard) })
-	mustExchange(t, c)
+	// That may come after the three seconds that a transaction waits for it.
+	for end := time.Now().Add(hwtest.Patience); ; {
+		_, err = exchange(t.Context(), c)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, reader.ErrBusy) || time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestConnWithoutPcscd(t *testing.T) {
@@ -351,9 +361,10 @@ func TestConnWithoutPcscd(t *testing.T) {
 	c := reader.New().Connect("any")
 	start := time.Now()
 	_, err := exchange(t.Context(), c)
-	if !errors.Is(err, reader.ErrService) || !strings.Contains(err.Error(), "start it with: ") || time.Since(start) > time.Second {
-		t.Errorf("%v after %v", err, time.Since(start))
+	if !errors.Is(err, reader.ErrService) || !strings.Contains(err.Error(), "start it with: ") {
+		t.Error(err)
 	}
+	hwtest.Prompt(t, "finding no pcscd", start, time.Second)
 	if _, err := reader.New().List(t.Context()); !errors.Is(err, reader.ErrService) {
 		t.Error(err)
 	}

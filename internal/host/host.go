@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"cardbridge/apdu"
 	"cardbridge/card"
@@ -23,9 +24,9 @@ type Options struct {
 	// "softcard:PATH" (that one, listed or not), the full name of a reader, or a
 	// part of its name in any case.
 	Reader string
-	// Wrap decorates the exchanges of each connection, with a trace or a count.
-	// It is called once a transaction; nil for nothing.
-	Wrap func(reader string, t apdu.Transmitter) apdu.Transmitter
+	// Decorate makes what follows the exchanges with a reader's cards, a trace or
+	// a count: once a reader, when it is first used. nil for nothing.
+	Decorate func(reader string) apdu.Decorator
 }
 
 // A Conn is a card.Conn that is closed after use.
@@ -46,12 +47,15 @@ type Conn interface {
 // Software cards have the first slot numbers, in the order in which they are
 // listed; PC/SC's readers follow in the order in which they were first seen.
 type Host struct {
-	wrap func(string, apdu.Transmitter) apdu.Transmitter
 	// want is a reader's name or a part of it, "" for all.
 	want    string
 	soft    []*softReader
 	pcsc    *reader.System // nil: not asked for
 	monitor *reader.Monitor
+
+	decorate   func(reader string) apdu.Decorator
+	mu         sync.Mutex
+	decorators map[string]apdu.Decorator
 }
 
 const (
@@ -63,7 +67,7 @@ const (
 func New(o Options) (*Host, error) { return newHost(o, reader.New) }
 
 func newHost(o Options, system func() *reader.System) (*Host, error) {
-	h := &Host{wrap: o.Wrap}
+	h := &Host{decorate: o.Decorate, decorators: map[string]apdu.Decorator{}}
 	list := o.Readers
 	switch {
 	case o.Reader == pcscSource, strings.HasPrefix(o.Reader, softPrefix):
@@ -177,8 +181,8 @@ func (h *Host) Connect(name string) (Conn, error) {
 	default:
 		c = h.pcsc.Connect(name)
 	}
-	if h.wrap != nil {
-		c = &wrappedConn{c, h.wrap}
+	if h.decorate != nil {
+		c = &decoratedConn{c, h}
 	}
 	return c, nil
 }
@@ -192,46 +196,44 @@ func (h *Host) Close() error {
 	return nil
 }
 
-// A wrappedConn decorates what passes in each transaction.
-type wrappedConn struct {
+// A decoratedConn decorates what passes in each transaction.
+type decoratedConn struct {
 	Conn
-	wrap func(string, apdu.Transmitter) apdu.Transmitter
+	h *Host
 }
 
-func (c *wrappedConn) Transact(ctx context.Context, f func(apdu.Transaction) error) error {
+func (c *decoratedConn) Transact(ctx context.Context, f func(apdu.Transaction) error) error {
 	return c.Conn.Transact(ctx, func(t apdu.Transaction) error {
-		return f(wrappedTransaction{c.wrap(c.Reader(), t), t})
+		return f(apdu.DecorateTransaction(t, c.h.decorator(c.Reader())))
 	})
 }
 
-type wrappedTransaction struct {
-	apdu.Transmitter
-	inner apdu.Transaction
-}
-
-func (t wrappedTransaction) Epoch() uint64 { return t.inner.Epoch() }
-
-// TransmitPIN goes past the decorators: there is nothing in it but padding.
-func (t wrappedTransaction) TransmitPIN(e apdu.PINEntry) ([]byte, error) {
-	if p, ok := t.inner.(apdu.PINTransmitter); ok {
-		return p.TransmitPIN(e)
+// decorator is the reader's, made when it is first used.
+func (h *Host) decorator(reader string) apdu.Decorator {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	d, ok := h.decorators[reader]
+	if !ok {
+		d = h.decorate(reader)
+		h.decorators[reader] = d
 	}
-	return nil, apdu.ErrNoPINPad
+	return d
 }
 
-// TransmitSecret keeps secrets marked on their way through the decorators.
-func (t wrappedTransaction) TransmitSecret(command []byte) ([]byte, error) {
-	if s, ok := t.Transmitter.(apdu.SecretTransmitter); ok {
-		return s.TransmitSecret(command)
-	}
-	return t.Transmit(command)
-}
-
-// Diagnose is reader.System's Diagnose, of the PC/SC that the Host uses; nil
-// when it uses none.
+// Diagnose says what is wrong with software cards, and is reader.System's
+// Diagnose of the PC/SC that the Host uses, if it uses it.
 func (h *Host) Diagnose(ctx context.Context) []reader.Finding {
-	if h.pcsc == nil {
-		return nil
+	var found []reader.Finding
+	for _, r := range h.soft {
+		if !h.wants(r.name) {
+			continue
+		}
+		if _, err := r.state(); err != nil {
+			found = append(found, reader.Finding{Check: "card in " + r.name, Verdict: reader.Problem, Detail: err.Error()})
+		}
 	}
-	return h.pcsc.Diagnose(ctx)
+	if h.pcsc != nil {
+		found = append(found, h.pcsc.Diagnose(ctx)...)
+	}
+	return found
 }

@@ -208,13 +208,13 @@ func (m *marking) Around(next apdu.Transmitter, command []byte, secret bool) ([]
 	return next.Transmit(command)
 }
 
-func TestWrap(t *testing.T) {
+func TestDecorate(t *testing.T) {
 	path := newCard(t)
 	var m marking
 	var names []string
-	h := newTestHost(t, Options{Readers: "softcard:" + path, Wrap: func(name string, t apdu.Transmitter) apdu.Transmitter {
+	h := newTestHost(t, Options{Readers: "softcard:" + path, Decorate: func(name string) apdu.Decorator {
 		names = append(names, name)
-		return apdu.Decorate(t, &m)
+		return &m
 	}})
 	c, err := h.Connect("softcard:" + path)
 	if err != nil {
@@ -227,6 +227,9 @@ func TestWrap(t *testing.T) {
 		}
 		if _, err := tx.Transmit(selectPIV); err != nil {
 			return err
+		}
+		if _, err := tx.(apdu.PINTransmitter).TransmitPIN(apdu.PINEntry{}); !errors.Is(err, apdu.ErrNoPINPad) {
+			t.Error(err)
 		}
 		_, err := ch.Send(tx, apdu.Command{INS: 0x20, P2: 0x80, Data: []byte("123456\xFF\xFF"), Secret: true})
 		return err

@@ -46,7 +46,7 @@ func (r *softReader) open() (*softcard.Card, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%w: %s: no such software card; make one with: cardtool softcard create %s", apdu.ErrRemoved, r.path, r.path)
 	case err != nil:
-		return nil, fmt.Errorf("%s: cannot be used as a software card: %w", r.path, err)
+		return nil, err
 	}
 	atr, _ := reader.ParseATR(c.ATR())
 	r.card, r.extended = c, atr.ExtendedLength()

@@ -57,11 +57,16 @@ func (s *Secret) Clone() *Secret {
 	return copyOf(p.b)
 }
 
-// Equal tells, in constant time, whether two secrets are the same.
+// Equal tells, in constant time, whether two secrets are the same. A nil one is
+// like no other.
 func (s *Secret) Equal(t *Secret) bool {
-	if s == t {
-		return true
+	if s == nil || t == nil || s == t {
+		return s == t
 	}
+	// With a copy, so that nobody waits for the one while holding the other: two
+	// who compare the same two, and two who wipe them, would wait for ever.
+	t = t.Clone()
+	defer t.Wipe()
 	equal := false
 	_ = s.Use(func(a []byte) error {
 		return t.Use(func(b []byte) error {

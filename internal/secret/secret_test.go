@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -37,7 +38,7 @@ func TestWipe(t *testing.T) {
 	if c.Len() != 6 {
 		t.Error("a clone does not outlive its original")
 	}
-	if s.Equal(c) || !c.Equal(c.Clone()) {
+	if s.Equal(c) || !c.Equal(c.Clone()) || c.Equal(nil) {
 		t.Error("Equal")
 	}
 	if New(nil).Len() != 0 {
@@ -98,4 +99,34 @@ func TestConcurrentWipe(t *testing.T) {
 	}
 	wg.Go(s.Wipe)
 	wg.Wait()
+}
+
+// Two that are compared with each other while both are wiped: nobody waits for
+// ever.
+func TestEqualHoldsOneAtATime(t *testing.T) {
+	a, b := New([]byte("123456")), New([]byte("123456"))
+	// pending waits for a Wipe to wait.
+	pending := func(s *Secret) {
+		for s.store().mu.TryRLock() {
+			s.store().mu.RUnlock()
+			runtime.Gosched()
+		}
+	}
+	var wg sync.WaitGroup
+	compared := make(chan bool, 1)
+	_ = b.Use(func([]byte) error {
+		wg.Go(b.Wipe)
+		pending(b)
+		wg.Go(func() { compared <- a.Equal(b) })
+		for range 1000 { // time to begin; whether it has or not, a can be wiped
+			runtime.Gosched()
+		}
+		a.Wipe()
+		if a.Len() != 0 {
+			t.Error("not wiped")
+		}
+		return nil
+	})
+	wg.Wait()
+	<-compared
 }

@@ -24,9 +24,22 @@ type pivToken struct {
 	*piv.Card
 	close func() error
 
-	mu  sync.Mutex
-	puk *secret.Secret // what the SO logged in with, where that is the PUK
+	// Who is logged in. User and SO may be both, in two applications; neither's
+	// logout is the other's.
+	mu   sync.Mutex
+	user bool
+	so   soLogin
+	puk  *secret.Secret // what the SO logged in with, where that is the PUK
 }
+
+// soLogin is how the SO is logged in.
+type soLogin int
+
+const (
+	soOut soLogin = iota
+	soIn
+	soWithPIN // with the user's PIN, which opens the management key
+)
 
 var (
 	_ pkcs11.AdminToken = (*pivToken)(nil)
@@ -34,9 +47,10 @@ var (
 )
 
 // NewPIV returns the PIV applet behind conn as a token. close ends the
-// connection; it may be nil.
+// connection; it may be nil. PINs of any characters are sent: a program's user
+// has no way to insist on one, and would be locked out of a card that takes it.
 func NewPIV(conn card.Conn, close func() error) pkcs11.AdminToken {
-	return &pivToken{Card: piv.Open(conn), close: close}
+	return &pivToken{Card: piv.Open(conn, piv.WithAnyPIN()), close: close}
 }
 
 // Applet is card.PIV.
@@ -138,7 +152,17 @@ func (t *pivToken) writable(ctx context.Context, name string) (piv.Tag, error) {
 
 // Login verifies the user's PIN.
 func (t *pivToken) Login(ctx context.Context, pin *secret.Secret, spendLastTry bool) error {
-	return t.Card.Login(ctx, pin, piv.LoginOptions{SpendLastTry: spendLastTry})
+	return t.userIn(t.Card.Login(ctx, pin, piv.LoginOptions{SpendLastTry: spendLastTry}))
+}
+
+// userIn takes note of a login of the user's.
+func (t *pivToken) userIn(err error) error {
+	if err == nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.user = true
+	}
+	return err
 }
 
 // Confirm verifies the PIN, unless it is the one of Login.
@@ -148,7 +172,7 @@ func (t *pivToken) Confirm(ctx context.Context, pin *secret.Secret, spendLastTry
 
 // LoginOnPad verifies a PIN typed on the reader's keys.
 func (t *pivToken) LoginOnPad(ctx context.Context, spendLastTry bool) error {
-	return t.Card.LoginOnPad(ctx, piv.LoginOptions{SpendLastTry: spendLastTry})
+	return t.userIn(t.Card.LoginOnPad(ctx, piv.LoginOptions{SpendLastTry: spendLastTry}))
 }
 
 // ChangePINOnPad changes the user's PIN, old and new typed on the reader's keys.
@@ -184,27 +208,53 @@ func (t *pivToken) LoginAdmin(ctx context.Context, pin []byte) error {
 	}
 	if key, ok := managementKey(pin); ok {
 		defer key.Wipe()
-		return t.Card.LoginAdmin(ctx, key)
+		if err := t.Card.LoginAdmin(ctx, key); err != nil {
+			return err
+		}
+		t.setSO(soIn, nil)
+		return nil
 	}
 	short := secret.New(slices.Clone(pin))
-	info, err := t.ManagementKey(ctx)
-	if err != nil && !errors.Is(err, card.ErrUnsupported) {
-		short.Wipe()
-		return err
-	}
-	if info.Protected || info.Derived {
+	isPIN, err := t.pinOpensKey(ctx)
+	switch {
+	case err == nil && isPIN:
 		defer short.Wipe()
 		if err := t.Card.Login(ctx, short, piv.LoginOptions{}); err != nil {
 			return err
 		}
-		return t.Card.LoginAdmin(ctx, nil)
+		t.setSO(soWithPIN, nil)
+		if err := t.Card.LoginAdmin(ctx, nil); err != nil {
+			return errors.Join(err, t.LogoutAdmin(ctx))
+		}
+		return nil
+	case err == nil && (short.Len() < 6 || short.Len() > 8):
+		err = card.ErrWrongSecretFormat
 	}
-	if n := short.Len(); n < 6 || n > 8 {
+	if err != nil {
 		short.Wipe()
-		return card.ErrWrongSecretFormat
+		return err
 	}
-	t.keepPUK(short)
+	t.setSO(soIn, short)
 	return nil
+}
+
+// pinOpensKey tells whether the management key is kept on the card behind the
+// PIN, or made of it, so that the PIN is the SO's secret too.
+func (t *pivToken) pinOpensKey(ctx context.Context) (bool, error) {
+	info, err := t.ManagementKey(ctx)
+	if err != nil && !errors.Is(err, card.ErrUnsupported) {
+		return false, err
+	}
+	return info.Protected || info.Derived, nil
+}
+
+// setSO takes note of how the SO is logged in, and keeps the PUK if with that.
+func (t *pivToken) setSO(how soLogin, puk *secret.Secret) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.so = how
+	t.puk.Wipe()
+	t.puk = puk
 }
 
 // ProveAdmin is LoginAdmin with what a card can check without harm: a PUK is not.
@@ -219,17 +269,10 @@ func (t *pivToken) ProveAdmin(ctx context.Context, pin []byte) error {
 	unproven := t.puk != nil
 	t.mu.Unlock()
 	if unproven {
-		t.keepPUK(nil)
+		t.setSO(soOut, nil)
 		return fmt.Errorf("%w: it is no management key, and a PUK cannot be checked without being used", ck.CKR_PIN_INCORRECT)
 	}
 	return nil
-}
-
-func (t *pivToken) keepPUK(s *secret.Secret) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.puk.Wipe()
-	t.puk = s
 }
 
 // keptPUK is a copy of it, nil where there is none.
@@ -255,13 +298,31 @@ func managementKey(text []byte) (*secret.Secret, bool) {
 
 // LogoutAdmin forgets the SO's secret.
 func (t *pivToken) LogoutAdmin(ctx context.Context) error {
-	t.keepPUK(nil)
-	return t.Card.LogoutAdmin(ctx)
+	t.mu.Lock()
+	pin := t.so == soWithPIN && !t.user
+	t.mu.Unlock()
+	t.setSO(soOut, nil)
+	err := t.Card.LogoutAdmin(ctx)
+	if pin {
+		err = errors.Join(err, t.Card.Logout(ctx))
+	}
+	return err
 }
 
-// Logout forgets the user's PIN, and a management key that the PIN opened.
-func (t *pivToken) Logout(ctx context.Context) error {
-	return errors.Join(t.Card.LogoutAdmin(ctx), t.Card.Logout(ctx))
+// Logout forgets the user's PIN, and a management key that the PIN opened for
+// the user.
+func (t *pivToken) Logout(ctx context.Context) (err error) {
+	t.mu.Lock()
+	so := t.so
+	t.user = false
+	t.mu.Unlock()
+	if so == soOut {
+		err = t.Card.LogoutAdmin(ctx)
+	}
+	if so != soWithPIN {
+		err = errors.Join(err, t.Card.Logout(ctx))
+	}
+	return err
 }
 
 // UnblockPIN sets the PIN with the PUK.
@@ -280,8 +341,8 @@ func (t *pivToken) ChangePIN(ctx context.Context, old, replacement *secret.Secre
 	return t.Card.ChangePIN(ctx, card.PIN, old, replacement, piv.LoginOptions{SpendLastTry: spendLastTry})
 }
 
-// ChangeAdmin changes the management key, both given in hex, or the PUK. The
-// new management key's kind follows from its length: 24 bytes stay what the key
+// ChangeAdmin changes the management key, both given in hex, or what else
+// LoginAdmin takes: the PIN where that opens the key, else the PUK. The new management key's kind follows from its length: 24 bytes stay what the key
 // was, where that had 24.
 func (t *pivToken) ChangeAdmin(ctx context.Context, old, replacement []byte) error {
 	before, isKey := managementKey(old)
@@ -292,10 +353,16 @@ func (t *pivToken) ChangeAdmin(ctx context.Context, old, replacement []byte) err
 		return card.ErrWrongSecretFormat
 	}
 	if !isKey {
+		which := card.PUK
+		if isPIN, err := t.pinOpensKey(ctx); err != nil {
+			return err
+		} else if isPIN {
+			which = card.PIN
+		}
 		b, a := secret.New(slices.Clone(old)), secret.New(slices.Clone(replacement))
 		defer b.Wipe()
 		defer a.Wipe()
-		return t.Card.ChangePIN(ctx, card.PUK, b, a, piv.LoginOptions{})
+		return t.Card.ChangePIN(ctx, which, b, a, piv.LoginOptions{})
 	}
 	defer before.Wipe()
 	defer after.Wipe()
@@ -358,7 +425,7 @@ const uncompressed = 1856
 
 // Close forgets secrets and ends the connection.
 func (t *pivToken) Close() error {
-	t.keepPUK(nil)
+	t.setSO(soOut, nil)
 	err := t.Card.Close()
 	if t.close != nil {
 		err = errors.Join(err, t.close())

@@ -2,11 +2,13 @@ package token
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"math/big"
 	"path/filepath"
 	"testing"
@@ -204,23 +206,108 @@ func TestManagementKey(t *testing.T) {
 	pub, err := generate(m, s, 3)
 	must(t, "the user makes a key", err)
 	sign(t, m, s, 3, value(t, m, s, pub, ck.CKA_EC_POINT))
+	// In 9E a key is no private object, and the card's printed information is one.
+	pub, err = generate(m, s, 4)
+	must(t, "the user makes a key that needs no PIN", err)
+	sign(t, m, s, 4, value(t, m, s, pub, ck.CKA_EC_POINT))
+	facial := pkcs11.Template{
+		{Type: ck.CKA_CLASS, Value: number(uint(ck.CKO_DATA))},
+		{Type: ck.CKA_TOKEN, Value: []byte{1}},
+		{Type: ck.CKA_LABEL, Value: []byte("Cardholder Facial Image")},
+		{Type: ck.CKA_VALUE, Value: []byte("a face")},
+	}
+	for _, user := range []struct {
+		typ ck.UserType
+		pin string
+	}{{ck.CKU_USER, userPIN}, {ck.CKU_SO, other}} {
+		must(t, "C_Logout", m.Logout(s))
+		must(t, "C_Login", m.Login(s, user.typ, []byte(user.pin)))
+		o, err := m.CreateObject(s, facial)
+		must(t, "C_CreateObject of private data", err)
+		if user.typ == ck.CKU_USER {
+			if got := value(t, m, s, o, ck.CKA_VALUE); string(got) != "a face" {
+				t.Errorf("read back: %q", got)
+			}
+		}
+	}
+}
+
+// The SO who logged in with the PIN: what C_SetPIN changes then is the PIN, and
+// no try of the PUK is spent; and the PIN is forgotten with the SO's logout.
+func TestSOWithPIN(t *testing.T) {
+	m, h := newModule(t, softcard.DefaultPersonality, pkcs11.Config{})
+	protect(t, h, factory)
+	s := open(t, m)
+	must(t, "C_Login of the SO with the PIN", m.Login(s, ck.CKU_SO, []byte(userPIN)))
+	_, err := generate(m, s, 1)
+	must(t, "the SO makes a key", err)
+	must(t, "C_SetPIN", m.SetPIN(s, []byte(userPIN), []byte("654321")))
+	must(t, "C_Logout", m.Logout(s))
+	must(t, "C_Login with the new PIN", m.Login(s, ck.CKU_USER, []byte("654321")))
+	must(t, "C_Finalize", m.Close())
+
+	ctx := context.Background()
+	tok := cardIn(t, h)
+	puk, err := tok.PINState(ctx, card.PUK)
+	must(t, "PINState", err)
+	if puk.Tries >= 0 && puk.Tries != puk.Max {
+		t.Errorf("the PUK has %d tries of %d left", puk.Tries, puk.Max)
+	}
+	key, err := tok.Key(ctx, "9a")
+	must(t, "Key", err)
+	digest := make([]byte, 32)
+	sign := func() error {
+		_, err := tok.PrivateKey(ctx, key, nil, false).Sign(nil, digest, crypto.SHA256)
+		return err
+	}
+	must(t, "LoginAdmin", tok.LoginAdmin(ctx, []byte("654321")))
+	must(t, "LogoutAdmin", tok.LogoutAdmin(ctx))
+	if err := sign(); !errors.Is(err, card.ErrLoginRequired) {
+		t.Errorf("a signature after the SO's logout: %v", err)
+	}
+	// Where the user is logged in as well, in another application, the login stays.
+	pin := secret.New([]byte("654321"))
+	must(t, "LoginAdmin", tok.LoginAdmin(ctx, []byte("654321")))
+	must(t, "Login", tok.Login(ctx, pin, false))
+	must(t, "LogoutAdmin", tok.LogoutAdmin(ctx))
+	must(t, "a signature of the user", sign())
+	must(t, "Logout", tok.Logout(ctx))
+	if err := sign(); !errors.Is(err, card.ErrLoginRequired) {
+		t.Errorf("a signature after the user's logout: %v", err)
+	}
+}
+
+// A user who logs out does not log out the SO of another application.
+func TestUserBesideSO(t *testing.T) {
+	_, h := newModule(t, softcard.DefaultPersonality, pkcs11.Config{})
+	l := pkcs11.New(NewSource(h), pkcs11.Config{})
+	t.Cleanup(l.Close)
+	user, so := l.Module(), l.Module()
+	us, sos := open(t, user), open(t, so)
+	must(t, "C_Login of the SO", so.Login(sos, ck.CKU_SO, []byte(factory)))
+	must(t, "C_Login", user.Login(us, ck.CKU_USER, []byte(userPIN)))
+	must(t, "C_Logout", user.Logout(us))
+	_, err := generate(so, sos, 1)
+	must(t, "the SO makes a key", err)
+}
+
+// cardIn is the card in the first reader, past the module.
+func cardIn(t *testing.T, h *host.Host) pkcs11.AdminToken {
+	t.Helper()
+	states, err := h.Readers(context.Background())
+	must(t, "Readers", err)
+	conn, err := h.Connect(states[0].Reader)
+	must(t, "Connect", err)
+	tok := NewPIV(conn, conn.Close)
+	t.Cleanup(func() { _ = tok.Close() })
+	return tok
 }
 
 // protect keeps the management key behind the PIN, as ykman does.
 func protect(t *testing.T, h *host.Host, key string) {
 	t.Helper()
 	ctx := context.Background()
-	states, err := h.Readers(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := h.Connect(states[0].Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close() //nolint:errcheck // the test goes on
-	c := piv.Open(conn)
-	defer c.Close() //nolint:errcheck // the same
+	c := cardIn(t, h).(*pivToken).Card
 	raw, err := hex.DecodeString(key)
 	if err != nil {
 		t.Fatal(err)

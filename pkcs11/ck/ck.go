@@ -12,9 +12,6 @@ import (
 // Unavailable is CK_UNAVAILABLE_INFORMATION: a CK_ULONG with every bit set.
 const Unavailable = ^uint(0)
 
-// EffectivelyInfinite is CK_EFFECTIVELY_INFINITE.
-const EffectivelyInfinite = 0
-
 // A name is a value of one family of constants. The tables are sorted slices
 // and not maps, because a map would be built when the library is loaded.
 type name struct {
@@ -40,10 +37,6 @@ func lookup(names []name, prefix string, v uint) string {
 
 // Error is the name in the standard, or the number.
 func (v RV) Error() string { return lookup(namesRV, "CKR", uint(v)) }
-
-// ArrayAttribute tells whether the attribute's value is an array of
-// attributes or mechanisms (CKF_ARRAY_ATTRIBUTE).
-func (v AttributeType) ArrayAttribute() bool { return Flags(v)&CKF_ARRAY_ATTRIBUTE != 0 }
 
 // MechanismByName finds a mechanism by its name, with or without "CKM_".
 func MechanismByName(s string) (MechanismType, bool) {

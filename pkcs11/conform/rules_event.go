@@ -104,12 +104,12 @@ func ruleS20(t *testing.T, tg *Target, a *App, slot uint) {
 	_, rv := a.Open(slot, RO)
 	want(t, "C_OpenSession after removal", rv, p11.CKR_TOKEN_NOT_PRESENT, p11.CKR_SLOT_ID_INVALID)
 	tg.Insert(t)
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		if _, err := tg.findSlot(a); err == nil {
 			break
 		}
 		if time.Now().After(end) {
-			t.Fatal("ten seconds after re-insertion the token is not there")
+			t.Fatal("long after re-insertion the token is not there")
 		}
 	}
 	if back := a.Slot(); back != slot {
@@ -136,13 +136,13 @@ func ruleS20(t *testing.T, tg *Target, a *App, slot uint) {
 // gone waits until a session is closed.
 func gone(t *testing.T, what string, c Caller, session uint) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if _, _, _, rv := c.SessionInfo(session); rv != p11.CKR_OK {
 			want(t, what, rv, p11.CKR_SESSION_HANDLE_INVALID)
 			return
 		}
 	}
-	t.Fatalf("%s: ten seconds later the session is still open", what)
+	t.Fatalf("%s: long after it the session is still open", what)
 }
 
 func ruleS21(t *testing.T, tg *Target, a *App, slot uint) {

@@ -22,7 +22,7 @@ type Target struct {
 
 	PIN, SOPIN string
 	Label      string        // of the token; empty: the first token found
-	Timeout    time.Duration // for one call; 0 is 20 s
+	Timeout    time.Duration // for one call; 0 is minutes
 
 	// Store says that the normal user may create token objects of any class. On a card they are slots with a purpose,
 	// and the card asks for the SO's login (its management key).
@@ -50,9 +50,13 @@ type Target struct {
 	Fresh func(testing.TB) *Target
 }
 
+// patience ends what would hang; a machine with much to do may stand still for
+// many seconds.
+const patience = 3 * time.Minute
+
 func (tg *Target) timeout() time.Duration {
 	if tg.Timeout == 0 {
-		return 20 * time.Second
+		return patience
 	}
 	return tg.Timeout
 }

@@ -7,6 +7,7 @@
  * a memory file, because the loader hands out a file that it knows only once -
  * with a runtime of its own, and every call goes to that copy's functions from
  * then on. A child of that child comes by here again and loads its own copy.
+ * libpcsclite does not always survive fork() either: pcsc.c.
  *
  * The handler is registered when the library is loaded, the one thing that
  * happens then: the Go runtime, which the loader starts, must not be entered in
@@ -110,30 +111,39 @@ static int copy_file(int from, int to)
 	}
 }
 
-static CK_FUNCTION_LIST_3_2 *load_copy(void)
+void *cb_load(int from, const char *name, const char *folder, unsigned generation)
 {
-	CK_FUNCTION_LIST_3_2 *list = NULL;
-	/* The loader knows a library by its name before it looks at the file, and the
-	 * name must not be that of a copy that a parent loaded from a descriptor of
-	 * the same number: each generation has one more slash in it. */
-	static unsigned generation;
-	char path[1024] = "/proc/self/fd", slashes[900];
-	int mine, from = source(&mine);
-	unsigned n = ++generation % sizeof slashes;
-	if (from < 0)
-		return NULL;
-	int to = memfd_create("cardbridge-pkcs11.so", MFD_CLOEXEC);
+	void *handle = NULL;
+	char path[1024], slashes[900];
+	unsigned n = generation % sizeof slashes;
+	int to = memfd_create(name, MFD_CLOEXEC);
 	if (to >= 0 && copy_file(from, to) == 0) {
 		memset(slashes, '/', n);
 		slashes[n] = 0;
-		snprintf(path, sizeof path, "/proc/self/fd/%s%d", slashes, to);
-		void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-		CK_FUNCTION_LIST_3_2 *(*functions)(void) = handle ? (CK_FUNCTION_LIST_3_2 * (*)(void)) dlsym(handle, "cardbridge_functions") : NULL;
-		if (functions)
-			list = functions();
+		snprintf(path, sizeof path, "%s/%s%d", folder, slashes, to);
+		handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	}
 	if (to >= 0)
 		close(to);
+	return handle;
+}
+
+unsigned cardbridge_generation; /* set by who loads this copy */
+
+static CK_FUNCTION_LIST_3_2 *load_copy(void)
+{
+	static unsigned generation;
+	CK_FUNCTION_LIST_3_2 *list = NULL;
+	int mine, from = source(&mine);
+	if (from < 0)
+		return NULL;
+	void *handle = cb_load(from, "cardbridge-pkcs11.so", "/proc/self/fd", ++generation);
+	CK_FUNCTION_LIST_3_2 *(*functions)(void) = handle ? (CK_FUNCTION_LIST_3_2 * (*)(void)) dlsym(handle, "cardbridge_functions") : NULL;
+	unsigned *copys_generation = handle ? (unsigned *)dlsym(handle, "cardbridge_generation") : NULL;
+	if (functions && copys_generation) {
+		*copys_generation = generation;
+		list = functions();
+	}
 	if (mine)
 		close(from);
 	return list;

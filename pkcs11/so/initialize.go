@@ -6,7 +6,6 @@ import "C"
 import (
 	"fmt"
 	"os"
-	"sync"
 
 	"cardbridge/apdu"
 	"cardbridge/internal/host"
@@ -53,16 +52,17 @@ func initialize(args *C.CK_C_INITIALIZE_ARGS) error {
 	if err != nil {
 		return report(err)
 	}
-	h, err := host.New(host.Options{Readers: c.readers, Wrap: wrapper(trace)})
+	start := trace.start()
+	h, err := host.New(host.Options{Readers: c.readers, Decorate: decorator(trace)})
 	if err != nil {
-		trace.cause("C_Initialize", err)
+		trace.end("C_Initialize", start, ck.CKR_FUNCTION_FAILED, err)
 		trace.close()
 		return report(err)
 	}
 	c.Config.Log = trace.logger()
 	library := pkcs11.New(token.NewSource(h), c.Config)
 	current.Store(&instance{library: library, module: library.Module(), trace: trace, close: func() { _ = h.Close() }})
-	trace.end("C_Initialize", trace.start(), ck.CKR_OK, nil)
+	trace.end("C_Initialize", start, ck.CKR_OK, nil)
 	return nil
 }
 
@@ -74,21 +74,10 @@ func report(err error) error {
 	return ck.CKR_FUNCTION_FAILED
 }
 
-// wrapper puts the trace of APDUs around each reader, secrets left out.
-func wrapper(t *tracer) func(string, apdu.Transmitter) apdu.Transmitter {
+// decorator traces the APDUs of each reader, secrets left out.
+func decorator(t *tracer) func(reader string) apdu.Decorator {
 	if t == nil {
 		return nil
 	}
-	var mu sync.Mutex
-	traces := map[string]*apdu.Trace{}
-	return func(reader string, next apdu.Transmitter) apdu.Transmitter {
-		mu.Lock()
-		defer mu.Unlock()
-		trace, ok := traces[reader]
-		if !ok {
-			trace = apdu.NewTrace(t.log.Writer(), nil)
-			traces[reader] = trace
-		}
-		return apdu.Decorate(next, trace)
-	}
+	return func(string) apdu.Decorator { return apdu.NewTrace(t.log.Writer(), nil) }
 }

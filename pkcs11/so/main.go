@@ -39,24 +39,27 @@ var (
 	current  atomic.Pointer[instance]
 )
 
-// call runs a function of the module. A panic ends here, with a code; so does
-// every error.
-func call(name string, f func(*pkcs11.Module) error) (rv C.CK_RV) {
+// call runs a function of the module and gives its error a code.
+func call(name string, f func(*pkcs11.Module) error) C.CK_RV {
 	in := current.Load()
 	if in == nil {
 		return C.CK_RV(ck.CKR_CRYPTOKI_NOT_INITIALIZED)
 	}
 	start := in.trace.start()
-	var err error
+	err := guard(f, in.module)
+	rv := pkcs11.Code(err)
+	in.trace.end(name, start, rv, err)
+	return C.CK_RV(rv)
+}
+
+// guard is where a panic ends: the caller is no Go program.
+func guard(f func(*pkcs11.Module) error, m *pkcs11.Module) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w: panic: %v\n%s", ck.CKR_GENERAL_ERROR, p, debug.Stack())
 		}
-		rv = C.CK_RV(pkcs11.Code(err))
-		in.trace.end(name, start, ck.RV(rv), err)
 	}()
-	err = f(in.module)
-	return rv
+	return f(m)
 }
 
 // finalize ends the current instance.

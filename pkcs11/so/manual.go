@@ -16,7 +16,7 @@ import (
 
 //export go_C_Initialize
 func go_C_Initialize(args C.CK_VOID_PTR) C.CK_RV {
-	return C.CK_RV(pkcs11.Code(initialize((*C.CK_C_INITIALIZE_ARGS)(args))))
+	return C.CK_RV(pkcs11.Code(guard(func(*pkcs11.Module) error { return initialize((*C.CK_C_INITIALIZE_ARGS)(args)) }, nil)))
 }
 
 //export go_C_Finalize
@@ -24,7 +24,7 @@ func go_C_Finalize(reserved C.CK_VOID_PTR) C.CK_RV {
 	if reserved != nil {
 		return call("C_Finalize", func(*pkcs11.Module) error { return ck.CKR_ARGUMENTS_BAD })
 	}
-	return C.CK_RV(pkcs11.Code(finalize()))
+	return C.CK_RV(pkcs11.Code(guard(func(*pkcs11.Module) error { return finalize() }, nil)))
 }
 
 //export go_C_GetInfo

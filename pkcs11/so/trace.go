@@ -59,14 +59,6 @@ func (t *tracer) end(name string, start time.Time, rv ck.RV, err error) {
 	}
 }
 
-// cause writes what a return code cannot say.
-func (t *tracer) cause(name string, err error) {
-	if t == nil || err == nil {
-		return
-	}
-	t.log.Printf("%s: %v", name, err)
-}
-
 func (t *tracer) close() {
 	if t != nil {
 		t.file.Close()

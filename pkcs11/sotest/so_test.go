@@ -6,6 +6,7 @@
 package sotest
 
 import (
+	"debug/elf"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -119,6 +120,25 @@ func TestFork(t *testing.T) {
 				t.Error(out)
 			}
 		})
+	}
+}
+
+// The module reaches PC/SC through its own functions (so/pcsc.c): one that it took
+// from libpcsclite itself would speak of the handles of another copy in a child.
+func TestPCSCFunctions(t *testing.T) {
+	file, err := elf.Open(hwtest.Module(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	symbols, err := file.ImportedSymbols()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range symbols {
+		if strings.HasPrefix(s.Name, "SCard") {
+			t.Errorf("pcsc.c has no %s", s.Name)
+		}
 	}
 }
 

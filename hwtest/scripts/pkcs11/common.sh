@@ -36,7 +36,7 @@ certificate() { # ID
 # Waits until a server listens. (The kernel's table is asked: a connection just
 # to look would be the server's first.)
 await_port() { # PORT
-	for _ in $(seq 100); do
+	for _ in $(seq 1000); do
 		grep -q "$(printf ':%04X [0:]* 0A' "$1")" /proc/self/net/tcp /proc/self/net/tcp6 && return
 		sleep 0.1
 	done

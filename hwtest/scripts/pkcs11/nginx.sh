@@ -66,7 +66,7 @@ for i in $(seq "$HANDSHAKES"); do
 	2) options="-tls1_3 -sigalgs ecdsa_secp256r1_sha256" ;;
 	3) options="-tls1_3 -sigalgs rsa_pss_rsae_sha256" ;;
 	esac
-	printf 'GET / HTTP/1.0\r\n\r\n' | timeout 20 openssl s_client -quiet -connect 127.0.0.1:"$PORT" -CAfile servers.pem \
+	printf 'GET / HTTP/1.0\r\n\r\n' | timeout 100 openssl s_client -quiet -connect 127.0.0.1:"$PORT" -CAfile servers.pem \
 		-verify_return_error $options >answer.$i 2>client.log || true
 	grep -q '^[0-9]* TLSv1' answer.$i || { cat client.log error.log; fail "handshake $i ($options)"; }
 	good=$((good + 1))

@@ -41,6 +41,9 @@ var ia5 = map[string]bool{"DC": true, "EMAILADDRESS": true}
 // ("CN=Alice,O=Example"): the most specific part first, which comes last in the certificate.
 // It returns the name in DER.
 func ParseName(s string) ([]byte, error) {
+	if strings.HasPrefix(s, "/") {
+		return nil, fmt.Errorf("subject %q: names are written the other way round and with commas: CN=Alice,O=Example for /O=Example/CN=Alice", s)
+	}
 	var rdns pkix.RDNSequence
 	for _, rdn := range splitEscaped(s, ',') {
 		var set pkix.RelativeDistinguishedNameSET

@@ -1,5 +1,9 @@
 // Package cms makes and checks CMS signatures (RFC 5652 SignedData), detached
-// or with the content inside, without having the content in memory when signing.
+// or with the content inside, without having the content in memory.
+//
+// That is why it is no library: those there are (github.com/smallstep/pkcs7,
+// github.com/digitorus/pkcs7) want the whole content in memory to sign and to
+// verify, and know no RSA-PSS; the former knows no Ed25519 either.
 package cms
 
 import (

@@ -29,7 +29,9 @@ type encryptedKey struct {
 var errBadForm = errors.New("encrypted private key")
 
 // decryptPKCS8 undoes a passphrase's encryption: PBES2 and PBES1 of RFC 8018,
-// and PKCS #12's (RFC 7292 appendix C), which old files have.
+// and PKCS #12's (RFC 7292 appendix C), which old files have. Of these
+// github.com/youmark/pkcs8 knows the first alone, and of that neither all hashes
+// nor a bound to what a file may make us spend.
 func decryptPKCS8(der, passphrase []byte) ([]byte, error) {
 	var k encryptedKey
 	if rest, err := asn1.Unmarshal(der, &k); err != nil || len(rest) > 0 {

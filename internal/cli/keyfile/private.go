@@ -181,6 +181,9 @@ func derKind(data []byte) kind {
 	return kindUnknown
 }
 
+// IsPKCS12 tells whether a file looks like PKCS #12.
+func IsPKCS12(data []byte) bool { return derKind(data) == kindPKCS12 }
+
 func fromPKCS12(data []byte, ask Passphrase) (*Private, error) {
 	decode := func(pass string) (*Private, error) {
 		key, cert, chain, err := pkcs12.DecodeChain(data, pass)

@@ -10,8 +10,11 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/crypto/ssh"
+
+	"cardbridge/internal/cli/cms"
 )
 
 // A Public is a public key, with the certificate it came in, if it did.
@@ -78,13 +81,16 @@ func publicBlock(kind string, der []byte) (Public, error) {
 	return p, nil
 }
 
-// ReadCertificates reads one or more certificates, in PEM (whatever else is
-// between them) or DER.
+// ReadCertificates reads one or more certificates: in PEM (whatever else is
+// between them), in DER, or in PKCS #7 in either.
 func ReadCertificates(data []byte) ([]*x509.Certificate, error) {
 	if !looksPEM(data) {
 		c, err := x509.ParseCertificates(data)
 		if err != nil {
-			return nil, fmt.Errorf("not a certificate in PEM or DER: %w", err)
+			if bundle, berr := readBundle(data); berr == nil {
+				return bundle, nil
+			}
+			return nil, fmt.Errorf("neither a certificate nor PKCS #7, in PEM or DER: %w", err)
 		}
 		if len(c) == 0 {
 			return nil, errors.New("empty: no certificate in it")
@@ -97,14 +103,20 @@ func ReadCertificates(data []byte) ([]*x509.Certificate, error) {
 		if block, rest = pem.Decode(rest); block == nil {
 			break
 		}
-		if block.Type != "CERTIFICATE" {
-			continue
+		switch block.Type {
+		case "CERTIFICATE":
+			c, err := x509.ParseCertificate(block.Bytes)
+			if err != nil {
+				return nil, fmt.Errorf("malformed certificate: %w", err)
+			}
+			out = append(out, c)
+		case "PKCS7", "CMS":
+			bundle, err := readBundle(block.Bytes)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, bundle...)
 		}
-		c, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("malformed certificate: %w", err)
-		}
-		out = append(out, c)
 	}
 	if len(out) == 0 {
 		if block, _ := pem.Decode(data); block == nil {
@@ -113,6 +125,43 @@ func ReadCertificates(data []byte) ([]*x509.Certificate, error) {
 		return nil, errors.New("no certificate in it")
 	}
 	return out, nil
+}
+
+// readBundle reads the certificates of PKCS #7.
+func readBundle(data []byte) ([]*x509.Certificate, error) {
+	sd, err := cms.Read(bytes.NewReader(data), int64(len(data)))
+	if err == nil && len(sd.Certificates) == 0 {
+		err = errors.New("PKCS #7 without a certificate")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return sd.Certificates, nil
+}
+
+// Leaf is the one of several certificates that issued none of the others, nil
+// where that is not one alone. The order of bundles tells nothing: some begin
+// with the CA.
+func Leaf(certs []*x509.Certificate) *x509.Certificate {
+	var leaf *x509.Certificate
+	for _, c := range certs {
+		issuer := slices.ContainsFunc(certs, func(other *x509.Certificate) bool { return !other.Equal(c) && issued(c, other) })
+		switch {
+		case issuer, leaf != nil && leaf.Equal(c):
+		case leaf != nil:
+			return nil
+		default:
+			leaf = c
+		}
+	}
+	return leaf
+}
+
+// issued tells whether one certificate names the other as its issuer; bundles
+// are for sorting out, not to be trusted.
+func issued(by, c *x509.Certificate) bool {
+	return bytes.Equal(by.RawSubject, c.RawIssuer) &&
+		(len(c.AuthorityKeyId) == 0 || len(by.SubjectKeyId) == 0 || bytes.Equal(by.SubjectKeyId, c.AuthorityKeyId))
 }
 
 // MarshalPublic is a key's SubjectPublicKeyInfo, in DER. X25519 keys are

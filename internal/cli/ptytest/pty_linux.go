@@ -78,8 +78,9 @@ func (p *Terminal) Shown() string {
 	return p.shown.String()
 }
 
-// patience ends a test that would hang.
-const patience = 30 * time.Second
+// patience ends a test that would hang; a machine with much to do may stand still
+// for many seconds.
+const patience = 3 * time.Minute
 
 // Await waits until text is shown.
 func (p *Terminal) Await(text string) {

@@ -1,5 +1,7 @@
 // Package sshsig makes and checks the signatures of files that ssh-keygen -Y
-// and git know: OpenSSH's PROTOCOL.sshsig.
+// and git know: OpenSSH's PROTOCOL.sshsig. It takes digests: libraries such as
+// github.com/hiddeco/sshsig read the message while they hold the key, which with
+// a card is a transaction that waits for a file.
 package sshsig
 
 import (
@@ -11,7 +13,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
+	"hash"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -26,8 +28,14 @@ const (
 // hashes are the message digests the format allows.
 var hashes = map[string]crypto.Hash{"sha256": crypto.SHA256, "sha512": crypto.SHA512}
 
-// Hash is the digest that signatures made here use, as ssh-keygen's do.
-const Hash = "sha512"
+// madeWith is the digest that signatures made here use, as ssh-keygen's do.
+const madeWith = "sha512"
+
+// NewHash is what [Sign] wants a message's digest made with.
+func NewHash() hash.Hash { return hashes[madeWith].New() }
+
+// NewHash is what [Signature.Verify] wants the message's digest made with.
+func (s *Signature) NewHash() hash.Hash { return hashes[s.Hash].New() }
 
 // ErrWrongKey says that a signature was made with another key than the one it
 // should be checked with.
@@ -51,24 +59,11 @@ type toBeSigned struct {
 	Digest        []byte
 }
 
-func signedBytes(namespace, hash string, digest []byte) []byte {
-	return append([]byte(magic), ssh.Marshal(toBeSigned{namespace, "", hash, digest})...)
+func signedBytes(namespace, algorithm string, digest []byte) []byte {
+	return append([]byte(magic), ssh.Marshal(toBeSigned{namespace, "", algorithm, digest})...)
 }
 
-// Digest reads message to its end.
-func Digest(hash string, message io.Reader) ([]byte, error) {
-	h, ok := hashes[hash]
-	if !ok {
-		return nil, fmt.Errorf("hash %q is not one of an SSH signature", hash)
-	}
-	w := h.New()
-	if _, err := io.Copy(w, message); err != nil {
-		return nil, err
-	}
-	return w.Sum(nil), nil
-}
-
-// Sign signs the [Hash] digest of a message for a namespace ("file", "git",
+// Sign signs the digest, made with [NewHash], of a message for a namespace ("file", "git",
 // "email") and returns the armoured signature. RSA keys sign with
 // rsa-sha2-512, as the format demands SHA-2.
 func Sign(key crypto.Signer, namespace string, digest []byte) ([]byte, error) {
@@ -87,7 +82,7 @@ func Sign(key crypto.Signer, namespace string, digest []byte) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("a %s key cannot make SSH signatures", algorithm)
 	}
-	sig, err := as.SignWithAlgorithm(rand.Reader, signedBytes(namespace, Hash, digest), algorithm)
+	sig, err := as.SignWithAlgorithm(rand.Reader, signedBytes(namespace, madeWith, digest), algorithm)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +90,7 @@ func Sign(key crypto.Signer, namespace string, digest []byte) ([]byte, error) {
 		Version:       version,
 		PublicKey:     signer.PublicKey().Marshal(),
 		Namespace:     namespace,
-		HashAlgorithm: Hash,
+		HashAlgorithm: madeWith,
 		Signature:     ssh.Marshal(sig),
 	})...)
 	return pem.EncodeToMemory(&pem.Block{Type: PEMType, Bytes: blob}), nil
@@ -144,7 +139,7 @@ func Parse(armoured []byte) (*Signature, error) {
 }
 
 // Verify checks the signature of a message, given as the digest that
-// s.Hash names, for a namespace, made with key.
+// NewHash makes, for a namespace, made with key.
 func (s *Signature) Verify(key ssh.PublicKey, namespace string, digest []byte) error {
 	if s.Namespace != namespace {
 		return fmt.Errorf("signed for namespace %q, not %q", s.Namespace, namespace)

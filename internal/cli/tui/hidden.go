@@ -3,9 +3,6 @@ package tui
 import (
 	"errors"
 	"io"
-	"os"
-
-	"golang.org/x/term"
 )
 
 // ErrInterrupted says that a person typed Ctrl-C at a question, ErrEnded that
@@ -28,18 +25,7 @@ const (
 	keyDelete    = 0x7F
 )
 
-// readHidden reads a line that the terminal does not show. The terminal is in raw
-// mode meanwhile: without that an empty line that Ctrl-D ends could not be told
-// from no line at all.
-func readHidden(in *os.File) ([]byte, error) {
-	before, err := term.MakeRaw(int(in.Fd()))
-	if err != nil {
-		return nil, ErrNoTerminal
-	}
-	defer term.Restore(int(in.Fd()), before)
-	return readLine(in)
-}
-
+// readLine reads what is typed at a terminal in raw mode.
 func readLine(in io.Reader) ([]byte, error) {
 	line := make([]byte, 0, maxTyped)
 	var key [1]byte

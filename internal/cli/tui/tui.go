@@ -40,7 +40,7 @@ func withTerminal(f func(terminal) error) error {
 // owns, and wipes, what is returned.
 func ReadSecret(ctx context.Context, prompt string) (s []byte, err error) {
 	err = withTerminal(func(t terminal) error {
-		s, err = t.ask(ctx, prompt, func() ([]byte, error) { return readHidden(t.in) })
+		s, err = t.ask(ctx, prompt, hidden, func() ([]byte, error) { return readLine(t.in) })
 		return err
 	})
 	return s, err
@@ -49,7 +49,7 @@ func ReadSecret(ctx context.Context, prompt string) (s []byte, err error) {
 // Confirm asks a yes-or-no question; only "y" and "yes" are yes.
 func Confirm(ctx context.Context, question string) (yes bool, err error) {
 	err = withTerminal(func(t terminal) error {
-		answer, err := t.ask(ctx, question+" [y/N]", func() ([]byte, error) {
+		answer, err := t.ask(ctx, question+" [y/N]", shown, func() ([]byte, error) {
 			line, err := bufio.NewReader(t.in).ReadString('\n')
 			if errors.Is(err, io.EOF) {
 				err = nil
@@ -68,15 +68,24 @@ func Confirm(ctx context.Context, question string) (yes bool, err error) {
 	return yes, err
 }
 
+// shown and hidden are how a terminal treats what is typed. It is hidden in raw
+// mode: without that an empty line that Ctrl-D ends could not be told from no
+// line at all.
+var (
+	shown  = term.GetState
+	hidden = term.MakeRaw
+)
+
 // ask reads in the background, because a read of a terminal cannot be
 // cancelled: when ctx ends first, the terminal is put back as it was and the
 // reader is left behind to die with the process.
-func (t terminal) ask(ctx context.Context, prompt string, read func() ([]byte, error)) ([]byte, error) {
+func (t terminal) ask(ctx context.Context, prompt string, mode func(fd int) (*term.State, error), read func() ([]byte, error)) ([]byte, error) {
 	fd := int(t.in.Fd())
-	before, err := term.GetState(fd)
+	before, err := mode(fd)
 	if err != nil {
 		return nil, ErrNoTerminal
 	}
+	defer term.Restore(fd, before)
 	fmt.Fprintf(t.out, "%s: ", prompt)
 	type result struct {
 		b   []byte
@@ -92,7 +101,6 @@ func (t terminal) ask(ctx context.Context, prompt string, read func() ([]byte, e
 		clearLine(t.out)
 		return r.b, r.err
 	case <-ctx.Done():
-		term.Restore(fd, before)
 		clearLine(t.out)
 		return nil, context.Cause(ctx)
 	}

@@ -91,13 +91,5 @@ func Mechanisms() (all []MechanismType) {
 	}
 	return all
 }
-
-// Attributes lists every attribute that the standard names.
-func Attributes() (all []AttributeType) {
-	for _, n := range namesAttributeType {
-		all = append(all, AttributeType(n.value))
-	}
-	return all
-}
 `)
 }

@@ -51,6 +51,9 @@ type kind struct {
 	result string
 }
 
+// refused ends a function whose argument cannot be had.
+const refused = "if err != nil {\nreturn err\n}\n"
+
 var kinds = map[string]kind{
 	"session":  {c: one("CK_SESSION_HANDLE"), arg: "session.SessionHandle(%[1]s)"},
 	"object":   {c: one("CK_OBJECT_HANDLE"), arg: "session.ObjectHandle(%[1]s)"},
@@ -62,29 +65,29 @@ var kinds = map[string]kind{
 	"bool":     {c: one("CK_BBOOL"), arg: "%[1]s != 0"},
 	"in": {
 		c: two("CK_BYTE_PTR", "CK_ULONG"), arg: "%[1]sBytes",
-		before: "%[1]sBytes, err := copyIn(%[1]s, %[1]sLen)\nif err != nil {\nreturn err\n}\n",
+		before: "%[1]sBytes, err := copyIn(%[1]s, %[1]sLen)\n" + refused,
 	},
 	"text": {
 		c: two("CK_UTF8CHAR_PTR", "CK_ULONG"), arg: "%[1]sBytes",
-		before: "%[1]sBytes, err := copyIn(%[1]s, %[1]sLen)\nif err != nil {\nreturn err\n}\ndefer clear(%[1]sBytes)\n",
+		before: "%[1]sBytes, err := copyIn(%[1]s, %[1]sLen)\n" + refused + "defer clear(%[1]sBytes)\n",
 	},
 	"out": {
 		c: two("CK_BYTE_PTR", "CK_ULONG_PTR"), arg: "%[1]sOut",
-		before: "%[1]sOut, err := newOut(%[1]s, %[1]sLen)\nif err != nil {\nreturn err\n}\n",
+		before: "%[1]sOut, err := newOut(%[1]s, %[1]sLen)\n" + refused,
 		after:  "copyOut(%[1]sOut, %[1]s, %[1]sLen, err)\n",
 	},
 	"buffer": {
 		c: two("CK_BYTE_PTR", "CK_ULONG"), arg: "%[1]sBuffer",
-		before: "%[1]sBuffer, err := newBuffer(%[1]s, %[1]sLen)\nif err != nil {\nreturn err\n}\n",
+		before: "%[1]sBuffer, err := newBuffer(%[1]s, %[1]sLen)\n" + refused,
 		after:  "copyBuffer(%[1]sBuffer, %[1]s, err)\n",
 	},
 	"mechanism": {
 		c: one("CK_MECHANISM_PTR"), arg: "%[1]sGo",
-		before: "%[1]sGo, err := copyMechanism(%[1]s)\nif err != nil {\nreturn err\n}\n",
+		before: "%[1]sGo, err := copyMechanism(%[1]s)\n" + refused,
 	},
 	"template": {
 		c: two("CK_ATTRIBUTE_PTR", "CK_ULONG"), arg: "%[1]sGo",
-		before: "%[1]sGo, err := copyTemplate(%[1]s, %[1]sLen)\nif err != nil {\nreturn err\n}\ndefer wipeTemplate(%[1]sGo)\n",
+		before: "%[1]sGo, err := copyTemplate(%[1]s, %[1]sLen)\n" + refused + "defer wipeTemplate(%[1]sGo)\n",
 	},
 	"newobject": {
 		c: one("CK_OBJECT_HANDLE_PTR"), result: "session.ObjectHandle",
@@ -93,7 +96,7 @@ var kinds = map[string]kind{
 	},
 	"param": {
 		c: two("CK_VOID_PTR", "CK_ULONG"), arg: "%[1]sGo",
-		before: "%[1]sGo, err := copyParameter(%[1]s, %[1]sLen)\nif err != nil {\nreturn err\n}\n",
+		before: "%[1]sGo, err := copyParameter(%[1]s, %[1]sLen)\n" + refused,
 	},
 	"raw": {},
 }
@@ -207,8 +210,12 @@ func writeExports(b *bytes.Buffer, all []function) {
 		fmt.Fprintf(b, "\n//export go_%s\nfunc go_%s(%s) C.CK_RV {\nreturn call(%q, func(m *pkcs11.Module) error {\n", f.name, f.name, params, f.name)
 		var args, results []string
 		var after strings.Builder
+		op := ":="
 		for _, p := range f.params {
 			k, name := kinds[p.kind], p.name
+			if strings.Contains(k.before, refused) {
+				op = "=" // err is declared
+			}
 			b.WriteString(expand(k.before, name))
 			if k.arg != "" {
 				args = append(args, expand(k.arg, name))
@@ -223,10 +230,8 @@ func writeExports(b *bytes.Buffer, all []function) {
 			fmt.Fprintf(b, "return %s\n})\n}\n", callText)
 			continue
 		}
-		results = append(results, "err")
-		op := ":="
-		if len(results) == 1 && strings.Contains(b.String()[strings.LastIndex(b.String(), "//export"):], "err :=") {
-			op = "="
+		if results = append(results, "err"); len(results) > 1 {
+			op = ":="
 		}
 		fmt.Fprintf(b, "%s %s %s\n%sreturn err\n})\n}\n", strings.Join(results, ", "), op, callText, after.String())
 	}

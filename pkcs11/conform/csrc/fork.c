@@ -107,12 +107,12 @@ static void uninitialised(W session) {
 
 static int child(int number, int depth, W parents_session) {
   snprintf(who + strlen(who), sizeof who - strlen(who), "/%d", number);
-  alarm(40);
+  alarm(300);
   struct timespec a, b;
   clock_gettime(CLOCK_MONOTONIC, &a);
   if (!getenv("NO_FORK_CHECK")) uninitialised(parents_session);
   clock_gettime(CLOCK_MONOTONIC, &b);
-  if (b.tv_sec - a.tv_sec > 2) fail("the refusals took seconds", b.tv_sec - a.tv_sec);
+  if (b.tv_sec - a.tv_sec > 100) fail("the refusals took minutes", b.tv_sec - a.tv_sec);
   if (number % 5 == 4) return 0; // a child that never initialises, and ends with a plain exit
   W session, key;
   initialise();
@@ -139,7 +139,7 @@ static void *wait_for_event(void *unused) {
 
 int main(int argc, char **argv) {
   if (argc != 3) return 64;
-  alarm(120);
+  alarm(600);
   setvbuf(stdout, 0, _IOLBF, 0);
   strcpy(who, "parent");
   void *module = dlopen(argv[1], RTLD_NOW);

@@ -108,7 +108,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < children; i++) {
 		pid_t pid = fork();
 		if (pid == 0) {
-			alarm(60);
+			alarm(300);
 			descendant("child", 2);
 			_exit(0);
 		}

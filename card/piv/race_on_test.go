@@ -1,0 +1,5 @@
+//go:build race
+
+package piv
+
+const raceEnabled = true
