@@ -44,7 +44,7 @@ func decodeAdminData(b []byte) (*AdminData, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{es: es}
+	r := &container{es: es}
 	a := &AdminData{flags: r.fixed(tagAdminFlags, 1), Salt: r.hex(tagAdminSalt)}
 	date := r.hex(tagAdminPINDate)
 	if r.err != nil {
@@ -330,7 +330,7 @@ func (x *tx) changeAdminKey(row managementRow, key *secret.Secret, o ManagementK
 	stored := notes != nil && notes.KeyStored
 	var old adminKeyInfo
 	if x.hasMetadata() == yes {
-		if old, err = x.adminMetadata(); err != nil {
+		if old, err = x.adminMetadata(); err != nil && !errors.Is(err, errNoMetadata) {
 			return err
 		}
 	}
@@ -385,7 +385,7 @@ func (x *tx) storeAdminKey(key *secret.Secret) error {
 func (x *tx) undoAdminKey(old adminKeyInfo, stored bool, cause error) error {
 	row := old.row
 	if row.cipher == nil {
-		row, _ = managementByID(0x03)
+		row = x.c.adminAs
 	}
 	if x.c.adminKey.held() && x.c.adminKey.Len() == row.size {
 		if err := x.setAdminKey(row, x.c.adminKey.Secret, old.touch == card.TouchAlways); err == nil {

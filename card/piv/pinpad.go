@@ -195,10 +195,10 @@ func (x *tx) padAnswer(w padWork, resp []byte) error {
 	if w.asks == card.PIN {
 		x.c.state.verified, x.verified = false, false
 	}
-	if len(resp) != 2 {
+	data, status, err := apdu.ParseResponse(resp)
+	if err != nil || len(data) > 0 {
 		return malformed("%d bytes as the answer to a PIN typed on the reader", len(resp))
 	}
-	status := apdu.Status(uint16(resp[0])<<8 | uint16(resp[1]))
 	why, noEntry := notEntered[status]
 	switch {
 	case status == apdu.OK:
@@ -210,7 +210,7 @@ func (x *tx) padAnswer(w padWork, resp []byte) error {
 	case status == apdu.ErrIncorrectData && w.sets != "":
 		return fmt.Errorf("%w: the new %s is not one that this card takes; nothing was changed: %w", card.ErrWrongSecretFormat, w.sets, status)
 	}
-	err := x.judge(w.asks, status, status)
+	err = x.judge(w.asks, status, status)
 	var wrong *card.WrongPIN
 	if w.given != nil && errors.As(err, &wrong) {
 		x.c.refused.add(w.asks, w.given, wrong.Tries)

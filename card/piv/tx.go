@@ -1,6 +1,7 @@
 package piv
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -38,12 +39,18 @@ func attempt[T any](x *tx, n need, f func(*tx) (T, error)) (T, error) {
 	if err == nil || !x.doubtful(n, err) {
 		return v, err
 	}
-	prove := x.selectApplet
-	if x.c.state.verified && !x.c.pin.held() {
-		prove = x.proveGently
+	var zero T
+	if !x.ours && x.c.state.verified && (x.c.facts.discovery != nil || !x.c.pin.held()) {
+		// A SELECT would take the PIN once more, from the person where they typed it
+		// on the reader.
+		if err := x.proveGently(); err != nil {
+			return zero, err
+		}
+		if !x.c.state.verified || !x.doubtful(n, err) {
+			return once(x, n, f)
+		}
 	}
-	if err := prove(); err != nil {
-		var zero T
+	if err := x.selectApplet(); err != nil {
 		return zero, err
 	}
 	return once(x, n, f)
@@ -193,7 +200,9 @@ func parseTemplate(b []byte) (template, error) {
 	}
 	v, err := leading(b, 0x61)
 	if err != nil {
-		return template{}, fmt.Errorf("SELECT: %w", err)
+		if v, err = unwrapped(b, err); err != nil {
+			return template{}, fmt.Errorf("SELECT: %w", err)
+		}
 	}
 	es, err := parsePadded(v)
 	if err != nil {
@@ -217,6 +226,15 @@ func parseTemplate(b []byte) (template, error) {
 		}
 	}
 	return t, nil
+}
+
+// unwrapped is the template of Pico Keys, with a length of 0 although it is not
+// empty, or without its tag; err of everything else.
+func unwrapped(b []byte, err error) ([]byte, error) {
+	if b = bytes.TrimPrefix(b, []byte{0x61, 0x00}); bytes.HasPrefix(b, []byte{0x4F}) {
+		return b, nil
+	}
+	return nil, err
 }
 
 // yubico tells whether the template is the one of Yubico's cards: the AID
