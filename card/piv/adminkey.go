@@ -213,14 +213,24 @@ func deriveKey(pin *secret.Secret, salt []byte) (*secret.Secret, error) {
 // derivedKey is the management key where it is derived from the PIN that is
 // about to be changed, nil where it is not.
 func (x *tx) derivedKey(name card.SecretName, pin *secret.Secret) (*secret.Secret, error) {
-	if name != card.PIN || !x.row().yubico {
-		return nil, nil
+	derived, err := x.pinDerived(name)
+	if err != nil || !derived {
+		return nil, err
 	}
 	a, err := x.adminData()
-	if err != nil || a == nil || a.KeyStored || len(a.Salt) == 0 {
+	if err != nil {
 		return nil, err
 	}
 	return deriveKey(pin, a.Salt)
+}
+
+// pinDerived tells whether the management key is derived from that secret.
+func (x *tx) pinDerived(name card.SecretName) (bool, error) {
+	if name != card.PIN || !x.row().yubico {
+		return false, nil
+	}
+	a, err := x.adminData()
+	return err == nil && a != nil && !a.KeyStored && len(a.Salt) > 0, err
 }
 
 // rederive makes the management key one of the new PIN.

@@ -60,12 +60,8 @@ func (c *Card) ChangePIN(ctx context.Context, name card.SecretName, old, new *se
 // can unblock it. A card that has only that one is card.ErrUnsupported.
 func (c *Card) UnblockPIN(ctx context.Context, puk, newPIN *secret.Secret, o LoginOptions) error {
 	_, err := run(ctx, c, need{what: "unblock the PIN"}, func(x *tx) (struct{}, error) {
-		ref, err := x.pinRefProven()
-		if err != nil {
+		if err := x.pukUnblocks(); err != nil {
 			return struct{}{}, err
-		}
-		if ref == refGlobalPIN && !c.facts.discovery.ApplicationPIN {
-			return struct{}{}, fmt.Errorf("%w: its PIN is the global one, which the PUK is not for; whoever issued the card can unblock it", card.ErrUnsupported)
 		}
 		cmd := apdu.Command{INS: insResetRetry, P2: refPIN}
 		if err := x.replace(card.PUK, puk, card.PIN, newPIN, cmd, o); err != nil {
@@ -75,6 +71,15 @@ func (c *Card) UnblockPIN(ctx context.Context, puk, newPIN *secret.Secret, o Log
 		delete(c.tries, card.PIN)
 		return struct{}{}, nil
 	})
+	return err
+}
+
+// pukUnblocks tells whether the card has a PIN that the PUK is for.
+func (x *tx) pukUnblocks() error {
+	ref, err := x.pinRefProven()
+	if err == nil && ref == refGlobalPIN && !x.c.facts.discovery.ApplicationPIN {
+		err = fmt.Errorf("%w: its PIN is the global one, which the PUK is not for; whoever issued the card can unblock it", card.ErrUnsupported)
+	}
 	return err
 }
 

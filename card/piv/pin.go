@@ -134,17 +134,22 @@ func (x *tx) triesOf(s apdu.Status) (int, bool) {
 	return 0, false
 }
 
-// proveGently is prove without losing what is verified, where an object of PIV's
-// own can be read for proof: Discovery, or CHUID on cards that need not have it.
+// proveGently is prove without losing what is verified, where something of PIV's
+// own can be read for proof: Discovery; on cards that need not have it the PIN's
+// metadata, or CHUID.
 func (x *tx) proveGently() error {
 	if x.ours || !x.c.state.selected {
 		return x.prove()
 	}
 	var err error
-	if x.row().HasDiscovery {
+	switch {
+	case x.row().HasDiscovery:
 		x.c.facts.discoveryAsked = false
 		_, err = x.discovery()
-	} else if x.c.state.verified || x.c.state.admin {
+	case !x.c.state.verified && !x.c.state.admin:
+	case x.hasMetadata() == yes:
+		_, err = x.metadata(refPIN)
+	default:
 		_, err = x.object(TagCHUID)
 	}
 	if err != nil && !answered(err) && !errors.Is(err, card.ErrInvalidAnswer) {

@@ -32,15 +32,17 @@ type tx struct {
 // attempt runs f with what n needs. When what came back can also be the answer
 // of another applet, or of a card that lost its logins - another program
 // selected something, or reset the card, between two transactions - it begins
-// again from SELECT, once.
+// again from SELECT, once; from a proof that leaves the card's state alone where
+// SELECT would drop a login that only the person could give again.
 func attempt[T any](x *tx, n need, f func(*tx) (T, error)) (T, error) {
 	v, err := once(x, n, f)
 	if err == nil || !x.doubtful(n, err) {
 		return v, err
 	}
 	var zero T
-	if !x.ours && x.c.state.verified && x.c.facts.discovery != nil {
-		// A SELECT would take the PIN once more.
+	if !x.ours && x.c.state.verified && (x.c.facts.discovery != nil || !x.c.pin.held()) {
+		// A SELECT would take the PIN once more, from the person where they typed it
+		// on the reader.
 		if err := x.proveGently(); err != nil {
 			return zero, err
 		}
