@@ -420,6 +420,9 @@ func TestOneFormOnly(t *testing.T) {
 	block.Encrypt(answered, challenge)
 	f := &foreign{t: t, apt: tlv(0x61, tlv(0x4F, fullAID), tlv(0x50, []byte("OpenFIPS201")))}
 	f.answer = func(cmd apdu.Command) ([]byte, apdu.Status) {
+		if cmd.INS == insPutData {
+			return nil, apdu.ErrSecurityStatus
+		}
 		if cmd.INS != insAuthenticate {
 			return nil, 0
 		}
@@ -433,7 +436,12 @@ func TestOneFormOnly(t *testing.T) {
 		}
 		return nil, apdu.ErrSecurityStatus
 	}
-	ok(t, Open(f).LoginAdmin(ctx, sec(string(key))))
+	c := Open(f)
+	ok(t, c.LoginAdmin(ctx, sec(string(key))))
+	// What is for another key, or a secure channel, does not ask for this one again.
+	if err := c.WriteObject(ctx, TagCHUID, []byte{1}); !errors.Is(err, card.ErrUnsupported) || errors.Is(err, card.ErrAdminRequired) {
+		t.Error(err)
+	}
 	if err := Open(f).LoginAdmin(ctx, sec(string(bytes.Repeat([]byte{1}, 32)))); err == nil {
 		t.Error("a wrong key was taken for right")
 	}
