@@ -423,6 +423,19 @@ func TestConnEndsTheTransactionWhateverHappens(t *testing.T) {
 			t.Error(err)
 		}
 		f.idle(1, 1)
+		// What is not sent for that the context has ended breaks nothing.
+		epoch := mustExchange(t, c)
+		ctx, cancel = context.WithCancel(t.Context())
+		err = c.Transact(ctx, func(tr apdu.Transaction) error {
+			cancel()
+			_, err := tr.Transmit(selectPIV)
+			return err
+		})
+		wantErr(t, err, context.Canceled)
+		synctest.Wait()
+		if mustExchange(t, c) != epoch {
+			t.Error("the card was given up")
+		}
 		var kept apdu.Transaction
 		_ = c.Transact(t.Context(), func(tr apdu.Transaction) error { kept = tr; return nil })
 		if _, err := kept.Transmit(selectPIV); err == nil {

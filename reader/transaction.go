@@ -107,10 +107,10 @@ func (c *Conn) silent(how string) error {
 // that is pulled out in the middle of a command a failed exchange: whether it is
 // still there shows after one round of the service's polling.
 func (t *transaction) explain(err error) error {
-	t.failed = true
 	if ctxErr := t.ctx.Err(); ctxErr != nil && err == ctxErr {
-		return err
+		return err // nothing was sent
 	}
+	t.failed = true
 	e := &Error{Doing: "exchange with the card", Reader: t.conn.name, Err: err, Wire: wire(err)}
 	if isCode(err, NotTransacted) {
 		var why error

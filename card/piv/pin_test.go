@@ -345,6 +345,29 @@ func TestAnotherCard(t *testing.T) {
 	}
 }
 
+// TestRefusedByAnother: what one card refused may be the PIN of another.
+func TestRefusedByAnother(t *testing.T) {
+	for _, name := range []string{softcard.DefaultPersonality, "nist"} {
+		conn, second := newSoft(t, name), newSoft(t, name)
+		other := bare(t, second)
+		ok(t, other.ChangePIN(ctx, card.PIN, sec(factoryPIN), sec("654321"), LoginOptions{}))
+		isWrong(t, other.Login(ctx, sec("111111"), LoginOptions{}), card.PIN, 2) // as many tries as the first
+
+		c := bare(t, conn)
+		isWrong(t, c.Login(ctx, sec("654321"), LoginOptions{}), card.PIN, 2)
+		if err := c.Login(ctx, sec("654321"), LoginOptions{}); !errors.Is(err, card.ErrRefusedBefore) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		conn.soft = second.soft
+		conn.epoch++
+		_, err := c.Identity(ctx)
+		ok(t, err)
+		if err := c.Login(ctx, sec("654321"), LoginOptions{}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestNoLogin(t *testing.T) {
 	eachPersonality(t, func(t *testing.T, name string) {
 		conn := newSoft(t, name)
