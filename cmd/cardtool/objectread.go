@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -39,12 +40,16 @@ objects need the PIN.`,
 				}
 			}
 			return a.withCard(ctx, func(c *pivCard) error {
-				if o.PIN {
-					if err := c.loginPIN(ctx, spendLast); err != nil {
-						return err
-					}
+				var value []byte
+				read := func(ctx context.Context) (err error) {
+					value, err = c.ReadObject(ctx, o.Tag)
+					return err
 				}
-				value, err := c.ReadObject(ctx, o.Tag)
+				if o.PIN {
+					err = c.withPIN(ctx, spendLast, read)
+				} else {
+					err = read(ctx)
+				}
 				if err != nil {
 					return err
 				}

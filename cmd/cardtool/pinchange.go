@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"cardbridge/card"
@@ -13,7 +15,7 @@ func (a *app) pukCommand() *cobra.Command {
 
 // changeCommand changes the PIN or the PUK.
 func (a *app) changeCommand(use, short string, name card.SecretName, old, new secretKind) *cobra.Command {
-	var spendLast bool
+	var spendLast, pad bool
 	cmd := &cobra.Command{
 		Use:     use,
 		Short:   short,
@@ -24,15 +26,11 @@ func (a *app) changeCommand(use, short string, name card.SecretName, old, new se
 			ctx := cmd.Context()
 			return a.withCard(ctx, func(c *pivCard) error {
 				o := piv.LoginOptions{SpendLastTry: spendLast}
-				was, err := c.pin(ctx, old, name, o)
-				if err != nil {
-					return err
+				change := c.change
+				if pad {
+					change = c.changeOnPad
 				}
-				will, err := a.secret(ctx, new, "")
-				if err != nil {
-					return err
-				}
-				if err := c.ChangePIN(ctx, name, was, will, o); err != nil {
+				if err := change(ctx, name, old, new, o); err != nil {
 					return err
 				}
 				a.message("%s changed", name)
@@ -41,6 +39,19 @@ func (a *app) changeCommand(use, short string, name card.SecretName, old, new se
 		},
 	}
 	a.takes(cmd, old, new)
+	padFlag(cmd, &pad, old, new)
 	spendLastFlag(cmd, &spendLast)
 	return cmd
+}
+
+func (c *pivCard) change(ctx context.Context, name card.SecretName, old, new secretKind, o piv.LoginOptions) error {
+	was, err := c.pin(ctx, old, name, o)
+	if err != nil {
+		return err
+	}
+	will, err := c.app.secret(ctx, new, "")
+	if err != nil {
+		return err
+	}
+	return c.ChangePIN(ctx, name, was, will, o)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -35,10 +36,8 @@ PIN and PUK to their factory values with it: change them afterwards.`,
 				if err := c.login(ctx, login); err != nil {
 					return err
 				}
-				if err := c.loginPIN(ctx, login.spendLast); err != nil {
-					return err
-				}
-				if err := c.SetRetries(ctx, n[0], n[1]); err != nil {
+				set := func(ctx context.Context) error { return c.SetRetries(ctx, n[0], n[1]) }
+				if err := c.withPIN(ctx, login.spendLast, set); err != nil {
 					return err
 				}
 				a.message("%d tries for the PIN and %d for the PUK; both have their factory values: change them", n[0], n[1])

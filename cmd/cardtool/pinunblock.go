@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"cardbridge/card"
@@ -8,7 +10,7 @@ import (
 )
 
 func (a *app) pinUnblockCommand() *cobra.Command {
-	var spendLast bool
+	var spendLast, pad bool
 	cmd := &cobra.Command{
 		Use:   "unblock",
 		Short: "Set a new PIN with the PUK",
@@ -27,15 +29,11 @@ the PUK does nothing for that one.`,
 				if err != nil {
 					return err
 				}
-				puk, err := c.pin(ctx, pukSecret, card.PUK, o)
-				if err != nil {
-					return err
+				unblock := c.unblock
+				if pad {
+					unblock = c.unblockOnPad
 				}
-				pin, err := a.secret(ctx, newPIN, "")
-				if err != nil {
-					return err
-				}
-				if err := c.UnblockPIN(ctx, puk, pin, o); err != nil {
+				if err := unblock(ctx, o); err != nil {
 					return err
 				}
 				if before.Global {
@@ -48,6 +46,19 @@ the PUK does nothing for that one.`,
 		},
 	}
 	a.takes(cmd, pukSecret, newPIN)
+	padFlag(cmd, &pad, pukSecret, newPIN)
 	spendLastFlag(cmd, &spendLast)
 	return cmd
+}
+
+func (c *pivCard) unblock(ctx context.Context, o piv.LoginOptions) error {
+	puk, err := c.pin(ctx, pukSecret, card.PUK, o)
+	if err != nil {
+		return err
+	}
+	pin, err := c.app.secret(ctx, newPIN, "")
+	if err != nil {
+		return err
+	}
+	return c.UnblockPIN(ctx, puk, pin, o)
 }
