@@ -78,21 +78,25 @@ func (o *operation) produce(out *Out, size func(*operation) (length, error), run
 	return out.put(o.held)
 }
 
-// part runs an Update function with output. Its length is exact, so that
-// nothing is taken in before it fits.
-func (m *Module) part(s session.SessionHandle, kind session.OpKind, out *Out, n func(*operation) int, run func(*operation) ([]byte, error)) error {
+// step runs a step with output that leaves its operation active. What it gives
+// has just n bytes, so that nothing is taken in before it fits.
+func (m *Module) step(s session.SessionHandle, kind session.OpKind, out *Out, n func(*operation) (int, error), run func(*operation) ([]byte, error)) error {
 	if out.Null {
 		return m.app.Query(s, kind, func(op *session.Operation) error {
-			out.Len = uint(n(operationOf(op.State())))
-			return nil
+			size, err := n(operationOf(op.State()))
+			out.Len = uint(size)
+			return err
 		})
 	}
 	return m.app.Update(s, kind, func(op *session.Operation) error {
 		o := operationOf(op.State())
-		if ok, err := out.fits(n(o)); !ok {
+		size, err := n(o)
+		if err != nil {
 			return err
 		}
-		o.parts = true
+		if ok, err := out.fits(size); !ok {
+			return err
+		}
 		data, err := run(o)
 		if err != nil {
 			return err

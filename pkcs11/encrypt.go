@@ -68,8 +68,11 @@ func (m *Module) DecryptUpdate(s session.SessionHandle, part []byte, out *Out) e
 }
 
 func (m *Module) cryptPart(s session.SessionHandle, kind session.OpKind, part []byte, out *Out) error {
-	return m.part(s, kind, out, func(o *operation) int { return o.transform.updateLen(len(part)) },
-		func(o *operation) ([]byte, error) { return o.transform.update(part) })
+	return m.step(s, kind, out, func(o *operation) (int, error) { return o.transform.updateLen(len(part)), nil },
+		func(o *operation) ([]byte, error) {
+			o.parts = true
+			return o.transform.update(part)
+		})
 }
 
 // EncryptFinal is C_EncryptFinal.

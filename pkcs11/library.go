@@ -78,7 +78,7 @@ func (l *Library) Close() {
 	l.ended.Wait()
 	l.mu.Lock()
 	for _, t := range l.held {
-		t.end()
+		t.end(false)
 	}
 	clear(l.held)
 	l.mu.Unlock()
@@ -134,7 +134,7 @@ func (l *Library) deliver(e SlotEvent) {
 		l.manager.Remove(id)
 	}
 	if gone != nil {
-		gone.end()
+		gone.end(true)
 	}
 }
 

@@ -20,6 +20,22 @@ type partial struct {
 	absorber
 }
 
+// between refuses what begins a message in the midst of another.
+func (o *operation) between() error {
+	if o.partial != nil {
+		return ck.CKR_OPERATION_ACTIVE
+	}
+	return nil
+}
+
+// within refuses a part of a message that was not begun.
+func (o *operation) within() error {
+	if o.partial == nil {
+		return ck.CKR_OPERATION_NOT_INITIALIZED
+	}
+	return nil
+}
+
 func (m *Module) messageInit(s session.SessionHandle, kind session.OpKind, given *Mechanism, key session.ObjectHandle, usage ck.AttributeType) error {
 	return m.begin(s, kind, given, key, ck.CKO_SECRET_KEY, usage,
 		func(r *mechanism) bool { return r.message != nil },
@@ -50,25 +66,11 @@ func (g *Mechanism) bare() *Mechanism {
 // aMessage runs a whole message. The operation stays active, whatever becomes
 // of one message but an error that ends it (S27).
 func (m *Module) aMessage(s session.SessionHandle, kind session.OpKind, out *Out, n int, run func(*operation) ([]byte, error)) error {
-	if out.Null {
-		return m.app.Query(s, kind, func(*session.Operation) error {
-			out.Len = uint(n)
-			return nil
-		})
-	}
-	return m.app.Update(s, kind, func(op *session.Operation) error {
-		o := operationOf(op.State())
-		if o.partial != nil {
-			return ck.CKR_OPERATION_ACTIVE
+	return m.step(s, kind, out, func(*operation) (int, error) { return n, nil }, func(o *operation) ([]byte, error) {
+		if err := o.between(); err != nil {
+			return nil, err
 		}
-		if ok, err := out.fits(n); !ok {
-			return err
-		}
-		data, err := run(o)
-		if err != nil {
-			return err
-		}
-		return out.put(data)
+		return run(o)
 	})
 }
 
@@ -89,8 +91,8 @@ func (m *Module) DecryptMessage(s session.SessionHandle, p Parameter, associated
 func (m *Module) messageBegin(s session.SessionHandle, kind session.OpKind, associated []byte) error {
 	return m.app.Update(s, kind, func(op *session.Operation) error {
 		o := operationOf(op.State())
-		if o.partial != nil {
-			return ck.CKR_OPERATION_ACTIVE
+		if err := o.between(); err != nil {
+			return err
 		}
 		o.partial = &partial{associated: associated}
 		return nil
@@ -111,43 +113,18 @@ func (m *Module) DecryptMessageBegin(s session.SessionHandle, _ Parameter, assoc
 // that is to be authenticated nothing is told before.
 func (m *Module) messageNext(s session.SessionHandle, kind session.OpKind, part []byte, out *Out, flags ck.Flags, run func(o *operation, p *partial) ([]byte, error)) error {
 	last := flags&ck.CKF_END_OF_MESSAGE != 0
-	size := func(o *operation) int {
-		if !last {
-			return 0
+	return m.step(s, kind, out, func(o *operation) (int, error) {
+		if err := o.within(); err != nil || !last {
+			return 0, err
 		}
-		return len(o.partial.data) + len(part)
-	}
-	if out.Null {
-		return m.app.Query(s, kind, func(op *session.Operation) error {
-			o := operationOf(op.State())
-			if o.partial == nil {
-				return ck.CKR_OPERATION_NOT_INITIALIZED
-			}
-			out.Len = uint(size(o))
-			return nil
-		})
-	}
-	return m.app.Update(s, kind, func(op *session.Operation) error {
-		o := operationOf(op.State())
-		if o.partial == nil {
-			return ck.CKR_OPERATION_NOT_INITIALIZED
-		}
-		if ok, err := out.fits(size(o)); !ok {
-			return err
-		}
-		if err := o.partial.update(part); err != nil {
-			return err
-		}
-		if !last {
-			return out.put(nil)
+		return len(o.partial.data) + len(part), nil
+	}, func(o *operation) ([]byte, error) {
+		if err := o.partial.update(part); err != nil || !last {
+			return nil, err
 		}
 		p := o.partial
 		o.partial = nil
-		data, err := run(o, p)
-		if err != nil {
-			return err
-		}
-		return out.put(data)
+		return run(o, p)
 	})
 }
 
@@ -168,10 +145,7 @@ func (m *Module) DecryptMessageNext(s session.SessionHandle, param Parameter, pa
 // messageFinal ends a message-based operation.
 func (m *Module) messageFinal(s session.SessionHandle, kind session.OpKind) error {
 	return m.app.Finish(s, kind, func(op *session.Operation) error {
-		if o := operationOf(op.State()); o.partial != nil {
-			return ck.CKR_OPERATION_ACTIVE
-		}
-		return nil
+		return operationOf(op.State()).between()
 	})
 }
 

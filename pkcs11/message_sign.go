@@ -1,6 +1,8 @@
 package pkcs11
 
 import (
+	"cmp"
+
 	"cardbridge/pkcs11/ck"
 	"cardbridge/session"
 )
@@ -33,10 +35,7 @@ func noParameter(p Parameter) error {
 // SignMessage is C_SignMessage.
 func (m *Module) SignMessage(s session.SessionHandle, p Parameter, data []byte, out *Out) error {
 	return m.signatureOut(s, out, func(o *operation) ([]byte, error) {
-		if o.partial != nil {
-			return nil, ck.CKR_OPERATION_ACTIVE
-		}
-		if err := noParameter(p); err != nil {
+		if err := cmp.Or(o.between(), noParameter(p)); err != nil {
 			return nil, err
 		}
 		if err := beginSign(o, o.param); err != nil {
@@ -47,23 +46,7 @@ func (m *Module) SignMessage(s session.SessionHandle, p Parameter, data []byte, 
 }
 
 func (m *Module) signatureOut(s session.SessionHandle, out *Out, run func(*operation) ([]byte, error)) error {
-	if out.Null {
-		return m.app.Query(s, session.OpMessageSign, func(op *session.Operation) error {
-			out.Len = uint(operationOf(op.State()).signing.size)
-			return nil
-		})
-	}
-	return m.app.Update(s, session.OpMessageSign, func(op *session.Operation) error {
-		o := operationOf(op.State())
-		if ok, err := out.fits(o.signing.size); !ok {
-			return err
-		}
-		sig, err := run(o)
-		if err != nil {
-			return err
-		}
-		return out.put(sig)
-	})
+	return m.step(s, session.OpMessageSign, out, func(o *operation) (int, error) { return o.signing.size, nil }, run)
 }
 
 // SignMessageBegin is C_SignMessageBegin.
@@ -79,10 +62,7 @@ func (m *Module) VerifyMessageBegin(s session.SessionHandle, p Parameter) error 
 func (m *Module) signBegin(s session.SessionHandle, kind session.OpKind, p Parameter, again func(*operation, any) error) error {
 	return m.app.Update(s, kind, func(op *session.Operation) error {
 		o := operationOf(op.State())
-		if o.partial != nil {
-			return ck.CKR_OPERATION_ACTIVE
-		}
-		if err := noParameter(p); err != nil {
+		if err := cmp.Or(o.between(), noParameter(p)); err != nil {
 			return err
 		}
 		o.partial = &partial{}
@@ -95,15 +75,15 @@ func (m *Module) SignMessageNext(s session.SessionHandle, p Parameter, part []by
 	if out == nil {
 		return m.app.Update(s, session.OpMessageSign, func(op *session.Operation) error {
 			o := operationOf(op.State())
-			if o.partial == nil {
-				return ck.CKR_OPERATION_NOT_INITIALIZED
+			if err := o.within(); err != nil {
+				return err
 			}
 			return o.signing.update(part)
 		})
 	}
 	return m.signatureOut(s, out, func(o *operation) ([]byte, error) {
-		if o.partial == nil {
-			return nil, ck.CKR_OPERATION_NOT_INITIALIZED
+		if err := o.within(); err != nil {
+			return nil, err
 		}
 		o.partial = nil
 		return o.signWhole(part)
@@ -137,10 +117,7 @@ func (m *Module) verdict(s session.SessionHandle, run func(*operation) error) er
 // VerifyMessage is C_VerifyMessage.
 func (m *Module) VerifyMessage(s session.SessionHandle, p Parameter, data, signature []byte) error {
 	return m.verdict(s, func(o *operation) error {
-		if o.partial != nil {
-			return ck.CKR_OPERATION_ACTIVE
-		}
-		if err := noParameter(p); err != nil {
+		if err := cmp.Or(o.between(), noParameter(p)); err != nil {
 			return err
 		}
 		if err := beginVerify(o, o.param); err != nil {
@@ -154,8 +131,8 @@ func (m *Module) VerifyMessage(s session.SessionHandle, p Parameter, data, signa
 // the last.
 func (m *Module) VerifyMessageNext(s session.SessionHandle, p Parameter, part, signature []byte) error {
 	return m.verdict(s, func(o *operation) error {
-		if o.partial == nil {
-			return ck.CKR_OPERATION_NOT_INITIALIZED
+		if err := o.within(); err != nil {
+			return err
 		}
 		if signature == nil {
 			return o.verifying.update(part)

@@ -146,7 +146,7 @@ func (w *writer) stored(s KeySlot, info card.KeyInfo) *object {
 	w.learnKey(s.Ref, &info)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.state == session.CKS_RW_SO_FUNCTIONS {
+	if info.PINPolicy != card.PINNever && w.state == session.CKS_RW_SO_FUNCTIONS {
 		return w.adminView(objectKey{class: ck.CKO_PRIVATE_KEY, ref: s.Ref}, func() *object { return w.newPrivateObject(s, &info) })
 	}
 	return w.privateObject(s, &info)

@@ -71,8 +71,10 @@ type Token interface {
 	// same transaction, right before the operation.
 	PrivateKey(ctx context.Context, info card.KeyInfo, pin *secret.Secret, spendLastTry bool) card.PrivateKey
 
-	// Close forgets what was kept; the card may be gone already.
-	Close() error
+	// Close forgets what was kept. A card that is not gone forgets as well what
+	// was proven to it and not taken back by a logout: whoever uses it next is to
+	// prove it anew.
+	Close(gone bool) error
 }
 
 // A PadToken is a Token that may be in a reader with a PIN pad.

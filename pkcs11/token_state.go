@@ -64,12 +64,13 @@ func newToken(l *Library, slot session.SlotID, t Token) *token {
 	return k
 }
 
-// end forgets a token that was removed. It does not wait for the card: an
-// operation that is under way ends by itself, and then its secrets go.
-func (t *token) end() {
+// end forgets a token, which is gone or that the library lets go. It does not
+// wait for the card: an operation that is under way ends by itself, and then its
+// secrets go.
+func (t *token) end(gone bool) {
 	t.cancel()
 	t.lib.gone.Go(func() {
-		if err := t.card.Close(); err != nil {
+		if err := t.card.Close(gone); err != nil {
 			t.lib.logf("slot %d: %v", t.slot, err)
 		}
 	})
@@ -204,11 +205,12 @@ func (t *token) privateKey(u *use) privateKey {
 // describe is who the token is, read once, and how its PIN stands; in one
 // transaction where both have to be asked.
 func (t *token) describe() (who card.Identity, pin card.PINState, err error) {
-	t.reading.Lock()
-	defer t.reading.Unlock()
-	t.mu.Lock()
-	known := t.identity
-	t.mu.Unlock()
+	known := t.known()
+	if known == nil {
+		t.reading.Lock()
+		defer t.reading.Unlock()
+		known = t.known()
+	}
 	if known != nil {
 		pin, err = t.pinState(t.ctx)
 		return *known, pin, t.noticed(err)
@@ -227,6 +229,13 @@ func (t *token) describe() (who card.Identity, pin card.PINState, err error) {
 	t.identity = &who
 	t.mu.Unlock()
 	return who, pin, nil
+}
+
+// known is who the token is, if that was read.
+func (t *token) known() *card.Identity {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.identity
 }
 
 // shownSlots are the key slots that may have objects.
@@ -279,8 +288,6 @@ func (t *token) unreadCertificates(slots []KeySlot) []KeySlot {
 // certificates is learned from the keys: without a key, only the main slots are
 // looked at.
 func (t *token) read(keys, certs []KeySlot) error {
-	t.reading.Lock()
-	defer t.reading.Unlock()
 	many := len(certs) > fewKeys
 	if many {
 		keys = append(slices.Clone(keys), certs...)
@@ -290,7 +297,13 @@ func (t *token) read(keys, certs []KeySlot) error {
 			return many && s.ID > mainSlots && t.keyInfo(s.Ref) == nil
 		})
 	}
-	if len(t.unreadKeys(keys)) == 0 && len(unread()) == 0 {
+	nothing := func() bool { return len(t.unreadKeys(keys)) == 0 && len(unread()) == 0 }
+	if nothing() {
+		return nil // without waiting for who reads something else
+	}
+	t.reading.Lock()
+	defer t.reading.Unlock()
+	if nothing() {
 		return nil
 	}
 	return t.noticed(t.card.Together(t.ctx, func(ctx context.Context) error {

@@ -143,6 +143,29 @@ func TestVisibility(t *testing.T) {
 	want(t, "after logout (S19)", m.GetAttributeValue(s, a, r), ck.CKR_OBJECT_HANDLE_INVALID)
 }
 
+// What a card withholds from this reader - over its contactless interface it
+// gives one key and its certificate - hides nothing else, and is no error.
+func TestWithheld(t *testing.T) {
+	f := filled(t)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.certs["c"] = certificate(t, key)
+	f.withheld = map[card.KeyRef]bool{"a": true, "b": true, "d": true, "e": true}
+	m := newModule(t, f, Config{})
+	s := open(t, m, 0)
+	certificates := Template{{ck.CKA_CLASS, encodeULong(uint(ck.CKO_CERTIFICATE))}}
+	if got := (&keyring{t: t, m: m, s: s}).value(t, only(t, m, s, certificates), ck.CKA_ID); !bytes.Equal(got, []byte{3}) {
+		t.Errorf("the certificate of key %x", got)
+	}
+	for _, template := range []Template{keyTemplate(ck.CKO_CERTIFICATE, 1), keyTemplate(ck.CKO_PUBLIC_KEY, 4)} {
+		if all, err := find(m, s, template); err != nil || len(all) != 0 {
+			t.Errorf("%d objects, %v", len(all), err)
+		}
+	}
+}
+
 // A question about the length never touches the key (S27), whatever the
 // mechanism; the operation itself does once, even where the buffer was too
 // small for what came out.
@@ -467,4 +490,32 @@ func TestSearchByValue(t *testing.T) {
 		t.Errorf("%d questions to the card", n)
 	}
 	only(t, m, s, Template{{ck.CKA_CLASS, encodeULong(uint(ck.CKO_DATA))}, {ck.CKA_VALUE, []byte("seen")}})
+}
+
+// While one thread waits for the card's answer, a search that needs nothing of
+// the card does not wait with it.
+func TestSearchBesideSlowCard(t *testing.T) {
+	f := filled(t)
+	m := newModule(t, f, Config{})
+	s := open(t, m, 0)
+	key := keyTemplate(ck.CKO_PUBLIC_KEY, 1)
+	only(t, m, s, key)
+	asked, release := make(chan struct{}), make(chan struct{})
+	f.answered = func() { close(asked); <-release }
+	told := make(chan error, 1)
+	go func() {
+		_, err := m.GetTokenInfo(0)
+		told <- err
+	}()
+	<-asked
+	found := make(chan error, 1)
+	go func() { found <- find1(m, s, key) }()
+	select {
+	case err := <-found:
+		must(t, "search", err)
+	case <-time.After(20 * time.Second):
+		t.Error("the search waits for the card")
+	}
+	close(release)
+	must(t, "C_GetTokenInfo", <-told)
 }

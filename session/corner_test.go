@@ -319,6 +319,7 @@ func TestS24_IdentityMustCompare(t *testing.T) {
 	d := newDesk(t)
 	d.m.Insert(3, odd{newCard()}, session.Limits{})
 	d.want(d.a.FindInit(d.open(d.a, 3, ro), anything), session.CKR_GENERAL_ERROR)
+	d.m.ForgetObject(3, blob{1, 2})
 }
 
 type odd struct{ *card }

@@ -1,5 +1,7 @@
 package session
 
+import "reflect"
+
 // Token is what a slot holds, as the manager sees it. Login and Logout are called for the normal user and the SO, one call
 // at a time for one token, and with no lock held that a call without need of the token would wait for; they may be slow.
 // A nil pin means the token has its own keypad (CKF_PROTECTED_AUTHENTICATION_PATH). The manager keeps no PIN, and what it
@@ -50,9 +52,14 @@ type Authorizer interface {
 	Authorize(pin []byte) error
 }
 
+// identity is what tells a token object from others; nil where it cannot be told.
 func identity(o Object) any {
+	var id any = o
 	if i, ok := o.(Identified); ok {
-		return i.Identity()
+		id = i.Identity()
 	}
-	return o
+	if !reflect.ValueOf(id).Comparable() {
+		return nil
+	}
+	return id
 }

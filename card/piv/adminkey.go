@@ -320,7 +320,7 @@ func (x *tx) changeAdminKey(row managementRow, key *secret.Secret, o ManagementK
 	stored := notes != nil && notes.KeyStored
 	var old adminKeyInfo
 	if x.hasMetadata() == yes {
-		if old, err = x.adminMetadata(); err != nil {
+		if old, err = x.adminMetadata(); err != nil && !errors.Is(err, errNoMetadata) {
 			return err
 		}
 	}
@@ -375,7 +375,7 @@ func (x *tx) storeAdminKey(key *secret.Secret) error {
 func (x *tx) undoAdminKey(old adminKeyInfo, stored bool, cause error) error {
 	row := old.row
 	if row.cipher == nil {
-		row, _ = managementByID(0x03)
+		row = x.c.adminAs
 	}
 	if x.c.adminKey.held() && x.c.adminKey.Len() == row.size {
 		if err := x.setAdminKey(row, x.c.adminKey.Secret, old.touch == card.TouchAlways); err == nil {

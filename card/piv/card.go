@@ -29,8 +29,9 @@ type Card struct {
 	facts   facts
 	content content
 
-	pin      keptSecret  // of Login, until Logout
-	adminKey keptSecret  // of LoginAdmin, until LogoutAdmin
+	pin      keptSecret // of Login, until Logout
+	adminKey keptSecret // of LoginAdmin, until LogoutAdmin
+	adminAs  managementRow
 	owner    fingerprint // the card that all this is about, once it was asked
 	refused  refusals
 	tries    map[card.SecretName]int
@@ -135,7 +136,7 @@ func run[T any](ctx context.Context, c *Card, n need, f func(*tx) (T, error)) (T
 			return v, nil
 		}
 		if n.again && !x.pinUnanswered && try < maxAgain &&
-			(errors.Is(err, apdu.ErrReset) || x.refused(err) && c.resetSince(ctx, x)) {
+			(errors.Is(err, apdu.ErrReset) || x.refused(err) && (c.resetSince(ctx, x) || try == 0 && x.deselected(err))) {
 			continue
 		}
 		return zero, c.explain(n.what, err)
@@ -168,6 +169,14 @@ func (c *Card) resetSince(ctx context.Context, x *tx) bool {
 		return nil
 	})
 	return err == nil && reset
+}
+
+// deselected tells whether err is what a card says that has no applet selected,
+// though ours was in this transaction: a reset of which pcscd, on a machine with
+// much to do, will tell us later than the card did. An applet that lacks the
+// command says the same, and says it again.
+func (x *tx) deselected(err error) bool {
+	return x.ours && (isStatus(err, apdu.ErrInstruction) || isStatus(err, apdu.ErrClass))
 }
 
 // take waits for c's turn; give hands it on.
@@ -225,12 +234,9 @@ func (c *Card) Together(ctx context.Context, f func(context.Context) error) erro
 func (c *Card) begin(t apdu.Transaction) *tx {
 	if e := t.Epoch(); e != c.epoch {
 		c.epoch = e
-		c.state, c.facts, c.content = state{}, facts{}, content{}
+		c.state, c.facts, c.content = state{}, nothingKnown(c.conn), content{}
 		clear(c.tries)
 		c.channel = apdu.Channel{Extended: c.conn.ExtendedLength()}
-		if tooOldForMetadata(c.conn) {
-			c.facts.metadata = no
-		}
 	}
 	return &tx{c: c, t: t}
 }

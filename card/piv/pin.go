@@ -35,7 +35,8 @@ func (c *Card) PINState(ctx context.Context, name card.SecretName) (card.PINStat
 func (x *tx) pinState() (card.PINState, error) {
 	if x.mayHaveMetadata() {
 		s, err := x.referenceState(card.PIN, refPIN)
-		if !errors.Is(err, errNoMetadata) && !errors.Is(err, card.ErrNotFound) {
+		told := err == nil && s.Tries >= 0
+		if told || err != nil && !errors.Is(err, errNoMetadata) && !errors.Is(err, card.ErrNotFound) {
 			s.Verified = err == nil && x.c.state.verified
 			return s, err
 		}
@@ -104,8 +105,14 @@ func (x *tx) referenceState(name card.SecretName, ref byte) (card.PINState, erro
 	if d, ok := es.byte(metaDefault); ok {
 		s.Default = d != 0
 	}
-	if r, ok := es.find(metaRetries); ok && len(r) == 2 {
+	r, _ := es.find(metaRetries)
+	switch len(r) {
+	case 2:
 		s.Max, s.Tries = int(r[0]), int(r[1])
+	case 1: // older Pico Keys
+		s.Tries = int(r[0])
+	}
+	if s.Tries >= 0 {
 		x.c.knowTries(name, s.Tries)
 	}
 	return s, nil
@@ -174,7 +181,7 @@ func (x *tx) discovery() (*Discovery, error) {
 // 1 section 3.3.2), or the only one, which the standard does not have and
 // OpenFIPS201 can be made to.
 func (x *tx) pinReference() (byte, error) {
-	if x.row().anyYubico() && x.hasMetadata() == no && !tooOldForMetadata(x.c.conn) {
+	if x.row().anyYubico() && x.hasMetadata() == no && !tooOldForMetadata(x.c.facts.atr) {
 		// An old one, or a card of the standard that answers SELECT as shortly.
 		if _, err := x.version(); err != nil {
 			return 0, err

@@ -235,6 +235,50 @@ func TestNeighbours(t *testing.T) {
 	})
 }
 
+// TestUntoldReset: pcscd lets another program's reset into a transaction where
+// that began to wait before it, and tells of it a moment later: at each command
+// of a signature, by cards of every kind, with nothing told at all.
+func TestUntoldReset(t *testing.T) {
+	eachPersonality(t, func(t *testing.T, name string) {
+		conn := newSoft(t, name)
+		c := admin(t, conn)
+		ref := card.KeyRef("9a")
+		if name == "odd-policy" {
+			ref = "9c"
+		}
+		generate(t, c, ref, card.P256)
+		pins, puks := conn.soft.Tries()
+		sign := func() error {
+			_, err := c.PrivateKey(ctx, card.KeyInfo{Ref: ref}, UseOptions{}).Sign(nil, helloDigest[:], crypto.SHA256)
+			return err
+		}
+		for position := 1; ; position++ {
+			ok(t, c.Login(ctx, sec(factoryPIN), LoginOptions{}))
+			conn.reset() // the signature begins with SELECT, and logs in
+			n := 0
+			conn.between = func(command []byte) {
+				// The rest of an answer that a card knows nothing of is refused like
+				// one that it keeps to itself, and that is believed.
+				if n++; n == position && command[1] != 0xC0 {
+					conn.soft.Reset()
+				}
+			}
+			conn.log = nil
+			err := sign()
+			conn.between = nil
+			if n < position {
+				break
+			}
+			if err != nil {
+				t.Errorf("before command %d of %s: %v", position, conn.sent(), err)
+			}
+		}
+		if p, u := conn.soft.Tries(); p != pins || u != puks {
+			t.Errorf("tries lost: %d of %d, %d of %d", p, pins, u, puks)
+		}
+	})
+}
+
 // TestChangedElsewhere: a PIN that was changed by another program is tried once
 // at repair, and never again.
 func TestChangedElsewhere(t *testing.T) {

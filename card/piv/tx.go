@@ -1,6 +1,7 @@
 package piv
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -37,8 +38,17 @@ func attempt[T any](x *tx, n need, f func(*tx) (T, error)) (T, error) {
 	if err == nil || !x.doubtful(n, err) {
 		return v, err
 	}
+	var zero T
+	if !x.ours && x.c.state.verified && x.c.facts.discovery != nil {
+		// A SELECT would take the PIN once more.
+		if err := x.proveGently(); err != nil {
+			return zero, err
+		}
+		if !x.c.state.verified || !x.doubtful(n, err) {
+			return once(x, n, f)
+		}
+	}
 	if err := x.selectApplet(); err != nil {
-		var zero T
 		return zero, err
 	}
 	return once(x, n, f)
@@ -188,7 +198,9 @@ func parseTemplate(b []byte) (template, error) {
 	}
 	v, err := leading(b, 0x61)
 	if err != nil {
-		return template{}, fmt.Errorf("SELECT: %w", err)
+		if v, err = unwrapped(b, err); err != nil {
+			return template{}, fmt.Errorf("SELECT: %w", err)
+		}
 	}
 	es, err := parsePadded(v)
 	if err != nil {
@@ -212,6 +224,15 @@ func parseTemplate(b []byte) (template, error) {
 		}
 	}
 	return t, nil
+}
+
+// unwrapped is the template of Pico Keys, with a length of 0 although it is not
+// empty, or without its tag; err of everything else.
+func unwrapped(b []byte, err error) ([]byte, error) {
+	if b = bytes.TrimPrefix(b, []byte{0x61, 0x00}); bytes.HasPrefix(b, []byte{0x4F}) {
+		return b, nil
+	}
+	return nil, err
 }
 
 // yubico tells whether the template is the one of Yubico's cards: the AID

@@ -22,7 +22,7 @@ import (
 // A pivToken is the PIV applet as a token.
 type pivToken struct {
 	*piv.Card
-	close func() error
+	close func(reset bool) error
 
 	// Who is logged in. User and SO may be both, in two applications; neither's
 	// logout is the other's.
@@ -47,9 +47,10 @@ var (
 )
 
 // NewPIV returns the PIV applet behind conn as a token. close ends the
-// connection; it may be nil. PINs of any characters are sent: a program's user
-// has no way to insist on one, and would be locked out of a card that takes it.
-func NewPIV(conn card.Conn, close func() error) pkcs11.AdminToken {
+// connection, and may be told to reset the card before; it may be nil. PINs of any
+// characters are sent: a program's user has no way to insist on one, and would be
+// locked out of a card that takes it.
+func NewPIV(conn card.Conn, close func(reset bool) error) pkcs11.AdminToken {
 	return &pivToken{Card: piv.Open(conn, piv.WithAnyPIN()), close: close}
 }
 
@@ -272,11 +273,15 @@ func managementKey(text []byte) (*secret.Secret, bool) {
 func (t *pivToken) LogoutAdmin(ctx context.Context) error {
 	t.mu.Lock()
 	pin := t.so == soWithPIN && !t.user
+	t.puk.Wipe()
+	t.puk = nil
 	t.mu.Unlock()
-	t.setSO(soOut, nil)
 	err := t.Card.LogoutAdmin(ctx)
 	if pin {
 		err = errors.Join(err, t.Card.Logout(ctx))
+	}
+	if err == nil {
+		t.setSO(soOut, nil)
 	}
 	return err
 }
@@ -286,13 +291,17 @@ func (t *pivToken) LogoutAdmin(ctx context.Context) error {
 func (t *pivToken) Logout(ctx context.Context) (err error) {
 	t.mu.Lock()
 	so := t.so
-	t.user = false
 	t.mu.Unlock()
 	if so == soOut {
 		err = t.Card.LogoutAdmin(ctx)
 	}
 	if so != soWithPIN {
 		err = errors.Join(err, t.Card.Logout(ctx))
+	}
+	if err == nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.user = false
 	}
 	return err
 }
@@ -402,12 +411,18 @@ func (t *pivToken) PutCertificate(ctx context.Context, ref card.KeyRef, der []by
 // room for as it is.
 const uncompressed = 1856
 
-// Close forgets secrets and ends the connection.
-func (t *pivToken) Close() error {
+// Close forgets secrets and ends the connection. Where a logout did not reach
+// the card - C_Finalize does not wait for it, and programs rely on that rather
+// than log out - the card is reset, which costs no command: the next program must
+// not find it open.
+func (t *pivToken) Close(gone bool) error {
+	t.mu.Lock()
+	open := t.user || t.so != soOut && t.puk == nil
+	t.mu.Unlock()
 	t.setSO(soOut, nil)
 	err := t.Card.Close()
 	if t.close != nil {
-		err = errors.Join(err, t.close())
+		err = errors.Join(err, t.close(open && !gone))
 	}
 	return err
 }

@@ -2,6 +2,8 @@ package token
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"cardbridge/card"
 	"cardbridge/internal/host"
@@ -20,7 +22,7 @@ func NewSource(h *host.Host) pkcs11.Source { return source{h} }
 // wants to know more than that a card is there.
 var applets = [...]struct {
 	applet card.Applet
-	open   func(card.Conn, func() error) pkcs11.AdminToken
+	open   func(card.Conn, func(reset bool) error) pkcs11.AdminToken
 }{
 	{card.PIV, NewPIV},
 }
@@ -35,13 +37,24 @@ func (s source) Watch(ctx context.Context, deliver func(pkcs11.SlotEvent), ready
 		for _, a := range applets {
 			event := pkcs11.SlotEvent{Slot: pkcs11.Slot{Reader: e.Reader, Applet: a.applet}}
 			if e.Kind == reader.CardInserted {
-				conn, err := s.host.Connect(e.Reader)
-				if err != nil {
-					continue
+				if conn, err := s.host.Connect(e.Reader); err == nil { // or the slot has no token
+					event.Token = a.open(conn, func(reset bool) error { return leave(conn, reset) })
 				}
-				event.Token = a.open(conn, conn.Close)
 			}
 			deliver(event)
 		}
 	})
+}
+
+// resetTime bounds how long a card is waited for that is to be reset.
+const resetTime = time.Second
+
+// leave gives a connection up, after resetting the card if that is asked for.
+func leave(conn host.Conn, reset bool) (err error) {
+	if reset {
+		ctx, cancel := context.WithTimeout(context.Background(), resetTime)
+		defer cancel()
+		err = conn.Reset(ctx)
+	}
+	return errors.Join(err, conn.Close())
 }

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"cardbridge/apdu"
 	"cardbridge/card"
 	"cardbridge/card/piv"
 	"cardbridge/card/softcard"
@@ -277,6 +279,24 @@ func TestSOWithPIN(t *testing.T) {
 	}
 }
 
+// A key in 9E is no private object, so that the SO who made it finds it, under the
+// handle that making it gave (S24).
+func TestOneHandleForTheSO(t *testing.T) {
+	m, _ := newModule(t, softcard.DefaultPersonality, pkcs11.Config{})
+	s := open(t, m)
+	must(t, "C_Login of the SO", m.Login(s, ck.CKU_SO, []byte(factory)))
+	_, made, err := m.GenerateKeyPair(s, &pkcs11.Mechanism{Type: ck.CKM_EC_KEY_PAIR_GEN},
+		pkcs11.Template{{Type: ck.CKA_TOKEN, Value: []byte{1}}, {Type: ck.CKA_EC_PARAMS, Value: p256}},
+		pkcs11.Template{{Type: ck.CKA_TOKEN, Value: []byte{1}}, {Type: ck.CKA_ID, Value: []byte{4}}})
+	must(t, "C_GenerateKeyPair", err)
+	must(t, "search", m.FindObjectsInit(s, pkcs11.Template{{Type: ck.CKA_CLASS, Value: number(uint(ck.CKO_PRIVATE_KEY))}}))
+	found, err := m.FindObjects(s, 2)
+	must(t, "search", err)
+	if len(found) != 1 || found[0] != made {
+		t.Errorf("made as %d, found as %v", made, found)
+	}
+}
+
 // A user who logs out does not log out the SO of another application.
 func TestUserBesideSO(t *testing.T) {
 	_, h := newModule(t, softcard.DefaultPersonality, pkcs11.Config{})
@@ -291,6 +311,37 @@ func TestUserBesideSO(t *testing.T) {
 	must(t, "the SO makes a key", err)
 }
 
+// C_Finalize leaves no card open to the next program, though it waits for none.
+func TestFinalizeClosesTheCard(t *testing.T) {
+	_, h := newModule(t, softcard.DefaultPersonality, pkcs11.Config{})
+	protect(t, h, factory)
+	states, err := h.Readers(context.Background())
+	must(t, "Readers", err)
+	conn, err := h.Connect(states[0].Reader)
+	must(t, "Connect", err)
+	defer conn.Close() //nolint:errcheck // the test is over
+	for _, user := range []ck.UserType{ck.CKU_USER, ck.CKU_SO} {
+		l := pkcs11.New(NewSource(h), pkcs11.Config{})
+		m := l.Module()
+		must(t, "C_Login", m.Login(open(t, m), user, []byte(userPIN)))
+		must(t, "C_Finalize", m.Close())
+		l.Close()
+		must(t, "Transact", conn.Transact(context.Background(), func(tx apdu.Transaction) error {
+			const selectPIV = "\x00\xA4\x04\x00\x09\xA0\x00\x00\x03\x08\x00\x00\x10\x00\x00"
+			for _, command := range []string{"\x00\x20\x00\x80", selectPIV, "\x00\x20\x00\x80"} {
+				answer, err := tx.Transmit([]byte(command))
+				if err != nil {
+					return err
+				}
+				if command != selectPIV && bytes.HasSuffix(answer, []byte{0x90, 0}) {
+					t.Errorf("user %d: the PIN is still verified", user)
+				}
+			}
+			return nil
+		}))
+	}
+}
+
 // cardIn is the card in the first reader, past the module.
 func cardIn(t *testing.T, h *host.Host) pkcs11.AdminToken {
 	t.Helper()
@@ -298,8 +349,8 @@ func cardIn(t *testing.T, h *host.Host) pkcs11.AdminToken {
 	must(t, "Readers", err)
 	conn, err := h.Connect(states[0].Reader)
 	must(t, "Connect", err)
-	tok := NewPIV(conn, conn.Close)
-	t.Cleanup(func() { _ = tok.Close() })
+	tok := NewPIV(conn, func(bool) error { return conn.Close() })
+	t.Cleanup(func() { _ = tok.Close(true) })
 	return tok
 }
 

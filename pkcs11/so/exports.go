@@ -142,6 +142,20 @@ func go_C_DestroyObject(s C.CK_SESSION_HANDLE, target C.CK_OBJECT_HANDLE) C.CK_R
 	})
 }
 
+//export go_C_GetObjectSize
+func go_C_GetObjectSize(s C.CK_SESSION_HANDLE, target C.CK_OBJECT_HANDLE, size C.CK_ULONG_PTR) C.CK_RV {
+	return call("C_GetObjectSize", func(m *pkcs11.Module) error {
+		if size == nil {
+			return ck.CKR_ARGUMENTS_BAD
+		}
+		sizeGo, err := m.GetObjectSize(session.SessionHandle(s), session.ObjectHandle(target))
+		if err == nil {
+			*size = C.CK_ULONG(sizeGo)
+		}
+		return err
+	})
+}
+
 //export go_C_SetAttributeValue
 func go_C_SetAttributeValue(s C.CK_SESSION_HANDLE, target C.CK_OBJECT_HANDLE, templ C.CK_ATTRIBUTE_PTR, templLen C.CK_ULONG) C.CK_RV {
 	return call("C_SetAttributeValue", func(m *pkcs11.Module) error {
@@ -1007,6 +1021,25 @@ func go_C_VerifyMessageBegin(s C.CK_SESSION_HANDLE, parameter C.CK_VOID_PTR, par
 	})
 }
 
+//export go_C_VerifyMessageNext
+func go_C_VerifyMessageNext(s C.CK_SESSION_HANDLE, parameter C.CK_VOID_PTR, parameterLen C.CK_ULONG, data C.CK_BYTE_PTR, dataLen C.CK_ULONG, signature C.CK_BYTE_PTR, signatureLen C.CK_ULONG) C.CK_RV {
+	return call("C_VerifyMessageNext", func(m *pkcs11.Module) error {
+		parameterGo, err := copyParameter(parameter, parameterLen)
+		if err != nil {
+			return err
+		}
+		dataBytes, err := copyIn(data, dataLen)
+		if err != nil {
+			return err
+		}
+		signatureBytes, err := copyIn(signature, signatureLen)
+		if err != nil {
+			return err
+		}
+		return m.VerifyMessageNext(session.SessionHandle(s), parameterGo, dataBytes, signatureBytes)
+	})
+}
+
 //export go_C_MessageVerifyFinal
 func go_C_MessageVerifyFinal(s C.CK_SESSION_HANDLE) C.CK_RV {
 	return call("C_MessageVerifyFinal", func(m *pkcs11.Module) error {
@@ -1110,6 +1143,20 @@ func go_C_VerifySignatureUpdate(s C.CK_SESSION_HANDLE, part C.CK_BYTE_PTR, partL
 func go_C_VerifySignatureFinal(s C.CK_SESSION_HANDLE) C.CK_RV {
 	return call("C_VerifySignatureFinal", func(m *pkcs11.Module) error {
 		return m.VerifySignatureFinal(session.SessionHandle(s))
+	})
+}
+
+//export go_C_GetSessionValidationFlags
+func go_C_GetSessionValidationFlags(s C.CK_SESSION_HANDLE, kind C.CK_ULONG, flags C.CK_FLAGS_PTR) C.CK_RV {
+	return call("C_GetSessionValidationFlags", func(m *pkcs11.Module) error {
+		if flags == nil {
+			return ck.CKR_ARGUMENTS_BAD
+		}
+		flagsGo, err := m.GetSessionValidationFlags(session.SessionHandle(s), uint(kind))
+		if err == nil {
+			*flags = C.CK_FLAGS(flagsGo)
+		}
+		return err
 	})
 }
 

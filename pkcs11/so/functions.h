@@ -93,7 +93,7 @@ CK_RV C_MessageSignFinal(CK_SESSION_HANDLE s);
 CK_RV C_MessageVerifyInit(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key);
 CK_RV C_VerifyMessage(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG parameterLen, CK_BYTE_PTR data, CK_ULONG dataLen, CK_BYTE_PTR signature, CK_ULONG signatureLen);
 CK_RV C_VerifyMessageBegin(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG parameterLen);
-CK_RV C_VerifyMessageNext(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG parameterLen, CK_BYTE_PTR data, CK_ULONG dataLen, CK_BYTE_PTR signature, CK_ULONG length);
+CK_RV C_VerifyMessageNext(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG parameterLen, CK_BYTE_PTR data, CK_ULONG dataLen, CK_BYTE_PTR signature, CK_ULONG signatureLen);
 CK_RV C_MessageVerifyFinal(CK_SESSION_HANDLE s);
 CK_RV C_EncapsulateKey(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE base, CK_ATTRIBUTE_PTR templ, CK_ULONG templLen, CK_BYTE_PTR ciphertext, CK_ULONG_PTR ciphertextLen, CK_OBJECT_HANDLE_PTR key);
 CK_RV C_DecapsulateKey(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE base, CK_ATTRIBUTE_PTR templ, CK_ULONG templLen, CK_BYTE_PTR ciphertext, CK_ULONG ciphertextLen, CK_OBJECT_HANDLE_PTR key);
@@ -343,7 +343,7 @@ struct CK_FUNCTION_LIST_3_0 {
 	CK_RV (*C_MessageVerifyInit)(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key);
 	CK_RV (*C_VerifyMessage)(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG parameterLen, CK_BYTE_PTR data, CK_ULONG dataLen, CK_BYTE_PTR signature, CK_ULONG signatureLen);
 	CK_RV (*C_VerifyMessageBegin)(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG parameterLen);
-	CK_RV (*C_VerifyMessageNext)(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG parameterLen, CK_BYTE_PTR data, CK_ULONG dataLen, CK_BYTE_PTR signature, CK_ULONG length);
+	CK_RV (*C_VerifyMessageNext)(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG parameterLen, CK_BYTE_PTR data, CK_ULONG dataLen, CK_BYTE_PTR signature, CK_ULONG signatureLen);
 	CK_RV (*C_MessageVerifyFinal)(CK_SESSION_HANDLE s);
 };
 
@@ -534,7 +534,7 @@ struct CK_FUNCTION_LIST_3_2 {
 	CK_RV (*C_MessageVerifyInit)(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key);
 	CK_RV (*C_VerifyMessage)(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG parameterLen, CK_BYTE_PTR data, CK_ULONG dataLen, CK_BYTE_PTR signature, CK_ULONG signatureLen);
 	CK_RV (*C_VerifyMessageBegin)(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG parameterLen);
-	CK_RV (*C_VerifyMessageNext)(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG parameterLen, CK_BYTE_PTR data, CK_ULONG dataLen, CK_BYTE_PTR signature, CK_ULONG length);
+	CK_RV (*C_VerifyMessageNext)(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG parameterLen, CK_BYTE_PTR data, CK_ULONG dataLen, CK_BYTE_PTR signature, CK_ULONG signatureLen);
 	CK_RV (*C_MessageVerifyFinal)(CK_SESSION_HANDLE s);
 	CK_RV (*C_EncapsulateKey)(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE base, CK_ATTRIBUTE_PTR templ, CK_ULONG templLen, CK_BYTE_PTR ciphertext, CK_ULONG_PTR ciphertextLen, CK_OBJECT_HANDLE_PTR key);
 	CK_RV (*C_DecapsulateKey)(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE base, CK_ATTRIBUTE_PTR templ, CK_ULONG templLen, CK_BYTE_PTR ciphertext, CK_ULONG ciphertextLen, CK_OBJECT_HANDLE_PTR key);

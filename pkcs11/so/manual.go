@@ -27,17 +27,28 @@ func go_C_Finalize(reserved C.CK_VOID_PTR) C.CK_RV {
 	return C.CK_RV(pkcs11.Code(guard(func(*pkcs11.Module) error { return finalize() }, nil)))
 }
 
-//export go_C_GetInfo
-func go_C_GetInfo(info C.CK_INFO_PTR) C.CK_RV {
-	return call("C_GetInfo", func(m *pkcs11.Module) error {
-		if info == nil {
+// answer is a function with one answer, which goes where to points.
+func answer[T any](name string, to *T, get func(*pkcs11.Module) (T, error)) C.CK_RV {
+	return call(name, func(m *pkcs11.Module) error {
+		if to == nil {
 			return ck.CKR_ARGUMENTS_BAD
 		}
+		v, err := get(m)
+		if err == nil {
+			*to = v
+		}
+		return err
+	})
+}
+
+//export go_C_GetInfo
+func go_C_GetInfo(info C.CK_INFO_PTR) C.CK_RV {
+	return answer("C_GetInfo", info, func(m *pkcs11.Module) (c C.CK_INFO, _ error) {
 		v := m.GetInfo()
-		*info = C.CK_INFO{cryptokiVersion: version(v.CryptokiVersion), libraryVersion: version(v.LibraryVersion)}
-		copyText(info.manufacturerID[:], v.Manufacturer)
-		copyText(info.libraryDescription[:], v.Description)
-		return nil
+		c.cryptokiVersion, c.libraryVersion = version(v.CryptokiVersion), version(v.LibraryVersion)
+		copyText(c.manufacturerID[:], v.Manufacturer)
+		copyText(c.libraryDescription[:], v.Description)
+		return c, nil
 	})
 }
 
@@ -69,32 +80,20 @@ func go_C_GetSlotList(present C.CK_BBOOL, slots C.CK_SLOT_ID_PTR, count C.CK_ULO
 
 //export go_C_GetSlotInfo
 func go_C_GetSlotInfo(slotID C.CK_SLOT_ID, info C.CK_SLOT_INFO_PTR) C.CK_RV {
-	return call("C_GetSlotInfo", func(m *pkcs11.Module) error {
-		if info == nil {
-			return ck.CKR_ARGUMENTS_BAD
-		}
+	return answer("C_GetSlotInfo", info, func(m *pkcs11.Module) (c C.CK_SLOT_INFO, _ error) {
 		v, err := m.GetSlotInfo(session.SlotID(slotID))
-		if err != nil {
-			return err
-		}
-		*info = C.CK_SLOT_INFO{flags: C.CK_FLAGS(v.Flags)}
-		copyText(info.slotDescription[:], v.Description)
-		copyText(info.manufacturerID[:], v.Manufacturer)
-		return nil
+		c.flags = C.CK_FLAGS(v.Flags)
+		copyText(c.slotDescription[:], v.Description)
+		copyText(c.manufacturerID[:], v.Manufacturer)
+		return c, err
 	})
 }
 
 //export go_C_GetTokenInfo
 func go_C_GetTokenInfo(slotID C.CK_SLOT_ID, info C.CK_TOKEN_INFO_PTR) C.CK_RV {
-	return call("C_GetTokenInfo", func(m *pkcs11.Module) error {
-		if info == nil {
-			return ck.CKR_ARGUMENTS_BAD
-		}
+	return answer("C_GetTokenInfo", info, func(m *pkcs11.Module) (C.CK_TOKEN_INFO, error) {
 		v, err := m.GetTokenInfo(session.SlotID(slotID))
-		if err != nil {
-			return err
-		}
-		*info = C.CK_TOKEN_INFO{
+		c := C.CK_TOKEN_INFO{
 			flags:             C.CK_FLAGS(v.Flags),
 			ulMaxSessionCount: C.CK_ULONG(v.MaxSessions), ulSessionCount: C.CK_ULONG(v.Sessions),
 			ulMaxRwSessionCount: C.CK_ULONG(v.MaxRWSessions), ulRwSessionCount: C.CK_ULONG(v.RWSessions),
@@ -103,12 +102,12 @@ func go_C_GetTokenInfo(slotID C.CK_SLOT_ID, info C.CK_TOKEN_INFO_PTR) C.CK_RV {
 			ulTotalPrivateMemory: C.CK_ULONG(v.TotalPrivate), ulFreePrivateMemory: C.CK_ULONG(v.FreePrivate),
 			hardwareVersion: version(v.Hardware), firmwareVersion: version(v.Firmware),
 		}
-		copyText(info.label[:], v.Label)
-		copyText(info.manufacturerID[:], v.Manufacturer)
-		copyText(info.model[:], v.Model)
-		copyText(info.serialNumber[:], v.Serial)
-		copyText(info.utcTime[:], "")
-		return nil
+		copyText(c.label[:], v.Label)
+		copyText(c.manufacturerID[:], v.Manufacturer)
+		copyText(c.model[:], v.Model)
+		copyText(c.serialNumber[:], v.Serial)
+		copyText(c.utcTime[:], "")
+		return c, err
 	})
 }
 
@@ -128,16 +127,9 @@ func go_C_GetMechanismList(slotID C.CK_SLOT_ID, out C.CK_MECHANISM_TYPE_PTR, cou
 
 //export go_C_GetMechanismInfo
 func go_C_GetMechanismInfo(slotID C.CK_SLOT_ID, mech C.CK_MECHANISM_TYPE, info C.CK_MECHANISM_INFO_PTR) C.CK_RV {
-	return call("C_GetMechanismInfo", func(m *pkcs11.Module) error {
-		if info == nil {
-			return ck.CKR_ARGUMENTS_BAD
-		}
+	return answer("C_GetMechanismInfo", info, func(m *pkcs11.Module) (C.CK_MECHANISM_INFO, error) {
 		v, err := m.GetMechanismInfo(session.SlotID(slotID), ck.MechanismType(mech))
-		if err != nil {
-			return err
-		}
-		*info = C.CK_MECHANISM_INFO{ulMinKeySize: C.CK_ULONG(v.Min), ulMaxKeySize: C.CK_ULONG(v.Max), flags: C.CK_FLAGS(v.Flags)}
-		return nil
+		return C.CK_MECHANISM_INFO{ulMinKeySize: C.CK_ULONG(v.Min), ulMaxKeySize: C.CK_ULONG(v.Max), flags: C.CK_FLAGS(v.Flags)}, err
 	})
 }
 
@@ -158,46 +150,17 @@ func go_C_InitToken(slotID C.CK_SLOT_ID, pin C.CK_UTF8CHAR_PTR, pinLen C.CK_ULON
 
 //export go_C_OpenSession
 func go_C_OpenSession(slotID C.CK_SLOT_ID, flags C.CK_FLAGS, application C.CK_VOID_PTR, notify C.CK_NOTIFY, handle C.CK_SESSION_HANDLE_PTR) C.CK_RV {
-	return call("C_OpenSession", func(m *pkcs11.Module) error {
-		if handle == nil {
-			return ck.CKR_ARGUMENTS_BAD
-		}
+	return answer("C_OpenSession", handle, func(m *pkcs11.Module) (C.CK_SESSION_HANDLE, error) {
 		s, err := m.OpenSession(session.SlotID(slotID), ck.Flags(flags), notifier(notify, application))
-		if err != nil {
-			return err
-		}
-		*handle = C.CK_SESSION_HANDLE(s)
-		return nil
+		return C.CK_SESSION_HANDLE(s), err
 	})
 }
 
 //export go_C_GetSessionInfo
 func go_C_GetSessionInfo(s C.CK_SESSION_HANDLE, info C.CK_SESSION_INFO_PTR) C.CK_RV {
-	return call("C_GetSessionInfo", func(m *pkcs11.Module) error {
-		if info == nil {
-			return ck.CKR_ARGUMENTS_BAD
-		}
+	return answer("C_GetSessionInfo", info, func(m *pkcs11.Module) (C.CK_SESSION_INFO, error) {
 		v, err := m.SessionInfo(session.SessionHandle(s))
-		if err != nil {
-			return err
-		}
-		*info = C.CK_SESSION_INFO{slotID: C.CK_SLOT_ID(v.Slot), state: C.CK_STATE(v.State), flags: C.CK_FLAGS(v.Flags)}
-		return nil
-	})
-}
-
-//export go_C_GetObjectSize
-func go_C_GetObjectSize(s C.CK_SESSION_HANDLE, target C.CK_OBJECT_HANDLE, size C.CK_ULONG_PTR) C.CK_RV {
-	return call("C_GetObjectSize", func(m *pkcs11.Module) error {
-		if size == nil {
-			return ck.CKR_ARGUMENTS_BAD
-		}
-		n, err := m.GetObjectSize(session.SessionHandle(s), session.ObjectHandle(target))
-		if err != nil {
-			return err
-		}
-		*size = C.CK_ULONG(n)
-		return nil
+		return C.CK_SESSION_INFO{slotID: C.CK_SLOT_ID(v.Slot), state: C.CK_STATE(v.State), flags: C.CK_FLAGS(v.Flags)}, err
 	})
 }
 
@@ -255,16 +218,12 @@ func go_C_FindObjects(s C.CK_SESSION_HANDLE, objects C.CK_OBJECT_HANDLE_PTR, mos
 
 //export go_C_WaitForSlotEvent
 func go_C_WaitForSlotEvent(flags C.CK_FLAGS, slot C.CK_SLOT_ID_PTR, reserved C.CK_VOID_PTR) C.CK_RV {
-	return call("C_WaitForSlotEvent", func(m *pkcs11.Module) error {
-		if slot == nil || reserved != nil {
-			return ck.CKR_ARGUMENTS_BAD
+	return answer("C_WaitForSlotEvent", slot, func(m *pkcs11.Module) (C.CK_SLOT_ID, error) {
+		if reserved != nil {
+			return 0, ck.CKR_ARGUMENTS_BAD
 		}
 		id, err := m.WaitForSlotEvent(ck.Flags(flags))
-		if err != nil {
-			return err
-		}
-		*slot = C.CK_SLOT_ID(id)
-		return nil
+		return C.CK_SLOT_ID(id), err
 	})
 }
 
@@ -289,40 +248,6 @@ func go_C_SignMessageNext(s C.CK_SESSION_HANDLE, parameter C.CK_VOID_PTR, parame
 		err = m.SignMessageNext(session.SessionHandle(s), p, b, out)
 		copyOut(out, signature, length, err)
 		return err
-	})
-}
-
-//export go_C_VerifyMessageNext
-func go_C_VerifyMessageNext(s C.CK_SESSION_HANDLE, parameter C.CK_VOID_PTR, parameterLen C.CK_ULONG, data C.CK_BYTE_PTR, dataLen C.CK_ULONG, signature C.CK_BYTE_PTR, length C.CK_ULONG) C.CK_RV {
-	return call("C_VerifyMessageNext", func(m *pkcs11.Module) error {
-		p, err := copyParameter(parameter, parameterLen)
-		if err != nil {
-			return err
-		}
-		b, err := copyIn(data, dataLen)
-		if err != nil {
-			return err
-		}
-		sig, err := copyIn(signature, length)
-		if err != nil {
-			return err
-		}
-		return m.VerifyMessageNext(session.SessionHandle(s), p, b, sig)
-	})
-}
-
-//export go_C_GetSessionValidationFlags
-func go_C_GetSessionValidationFlags(s C.CK_SESSION_HANDLE, kind C.CK_ULONG, flags C.CK_FLAGS_PTR) C.CK_RV {
-	return call("C_GetSessionValidationFlags", func(m *pkcs11.Module) error {
-		if flags == nil {
-			return ck.CKR_ARGUMENTS_BAD
-		}
-		f, err := m.GetSessionValidationFlags(session.SessionHandle(s), uint(kind))
-		if err != nil {
-			return err
-		}
-		*flags = C.CK_FLAGS(f)
-		return nil
 	})
 }
 

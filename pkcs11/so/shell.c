@@ -693,12 +693,12 @@ CK_RV C_VerifyMessageBegin(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG 
 	return go_C_VerifyMessageBegin(s, parameter, parameterLen);
 }
 
-CK_RV C_VerifyMessageNext(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG parameterLen, CK_BYTE_PTR data, CK_ULONG dataLen, CK_BYTE_PTR signature, CK_ULONG length)
+CK_RV C_VerifyMessageNext(CK_SESSION_HANDLE s, CK_VOID_PTR parameter, CK_ULONG parameterLen, CK_BYTE_PTR data, CK_ULONG dataLen, CK_BYTE_PTR signature, CK_ULONG signatureLen)
 {
 	if (cb_process != CB_OWN)
-		return cb_copy ? cb_copy->C_VerifyMessageNext(s, parameter, parameterLen, data, dataLen, signature, length) : CKR_CRYPTOKI_NOT_INITIALIZED;
+		return cb_copy ? cb_copy->C_VerifyMessageNext(s, parameter, parameterLen, data, dataLen, signature, signatureLen) : CKR_CRYPTOKI_NOT_INITIALIZED;
 	cb_enter();
-	return go_C_VerifyMessageNext(s, parameter, parameterLen, data, dataLen, signature, length);
+	return go_C_VerifyMessageNext(s, parameter, parameterLen, data, dataLen, signature, signatureLen);
 }
 
 CK_RV C_MessageVerifyFinal(CK_SESSION_HANDLE s)

@@ -47,8 +47,17 @@ type kind struct {
 	// before and after are Go statements around the call. after runs with err
 	// being the call's error.
 	before, after string
-	// result is the type of what the Go method returns for this parameter.
-	result string
+	// result tells whether the Go method returns something for this parameter.
+	result bool
+}
+
+// answer is a pointer to one value that the Go method returns.
+func answer(typ string) kind {
+	return kind{
+		c: one(typ + "_PTR"), result: true,
+		before: "if %[1]s == nil {\nreturn ck.CKR_ARGUMENTS_BAD\n}\n",
+		after:  "if err == nil {\n*%[1]s = C." + typ + "(%[1]sGo)\n}\n",
+	}
 }
 
 // refused ends a function whose argument cannot be had.
@@ -89,11 +98,9 @@ var kinds = map[string]kind{
 		c: two("CK_ATTRIBUTE_PTR", "CK_ULONG"), arg: "%[1]sGo",
 		before: "%[1]sGo, err := copyTemplate(%[1]s, %[1]sLen)\n" + refused + "defer wipeTemplate(%[1]sGo)\n",
 	},
-	"newobject": {
-		c: one("CK_OBJECT_HANDLE_PTR"), result: "session.ObjectHandle",
-		before: "if %[1]s == nil {\nreturn ck.CKR_ARGUMENTS_BAD\n}\n",
-		after:  "if err == nil {\n*%[1]s = C.CK_OBJECT_HANDLE(%[1]sGo)\n}\n",
-	},
+	"newobject": answer("CK_OBJECT_HANDLE"),
+	"newulong":  answer("CK_ULONG"),
+	"newflags":  answer("CK_FLAGS"),
 	"param": {
 		c: two("CK_VOID_PTR", "CK_ULONG"), arg: "%[1]sGo",
 		before: "%[1]sGo, err := copyParameter(%[1]s, %[1]sLen)\n" + refused,
@@ -220,7 +227,7 @@ func writeExports(b *bytes.Buffer, all []function) {
 			if k.arg != "" {
 				args = append(args, expand(k.arg, name))
 			}
-			if k.result != "" {
+			if k.result {
 				results = append(results, name+"Go")
 			}
 			after.WriteString(expand(k.after, name))

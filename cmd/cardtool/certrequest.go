@@ -1,76 +1,13 @@
 package main
 
 import (
-	"context"
 	"crypto"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
-	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
-
-	"cardbridge/card"
-	"cardbridge/card/piv"
 )
-
-type certsReport struct {
-	Certificates []certReport `json:"certificates"`
-}
-
-func (a *app) certShowCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:               "show [SLOT]",
-		Short:             "Show a certificate, or all of them",
-		Long:              "Show what is in the certificate of a slot, or in the certificates of all slots.",
-		Example:           "  cardtool cert show 9a\n  cardtool cert show --json",
-		Args:              args(cobra.MaximumNArgs(1)),
-		ValidArgsFunction: a.completeSlots,
-		RunE: func(cmd *cobra.Command, argv []string) error {
-			ctx := cmd.Context()
-			slots := piv.Slots()
-			if len(argv) == 1 {
-				slot, err := slotArg(argv[0])
-				if err != nil {
-					return err
-				}
-				slots = []piv.Slot{slot}
-			}
-			return a.withCard(ctx, func(c *pivCard) error {
-				report := certsReport{Certificates: []certReport{}}
-				err := c.Together(ctx, func(ctx context.Context) error {
-					for _, slot := range slots {
-						cert, err := c.x509Cert(ctx, slot)
-						if errors.Is(err, card.ErrNotFound) && len(argv) == 0 {
-							continue
-						}
-						if err != nil {
-							return err
-						}
-						report.Certificates = append(report.Certificates, reportCert(slot.Ref, cert))
-					}
-					return nil
-				})
-				if err != nil {
-					return err
-				}
-				if len(report.Certificates) == 0 {
-					a.message("no certificates are on the card in %s", c.conn.Reader())
-				}
-				return a.print(report, func(w io.Writer) {
-					for i, r := range report.Certificates {
-						if i > 0 {
-							fmt.Fprintln(w)
-						}
-						r.human(w)
-					}
-				})
-			})
-		},
-	}
-}
 
 // A requestReport is a certificate request in JSON.
 type requestReport struct {
@@ -125,13 +62,11 @@ func (a *app) certRequestCommand() *cobra.Command {
 					return err
 				}
 				armoured := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: req})
-				if a.global.json && out.toStdout() {
-					return a.print(requestReport{string(slot.Ref), spec.Subject, string(armoured)}, nil)
-				}
+				report := requestReport{string(slot.Ref), spec.Subject, string(armoured)}
 				if der {
-					return out.put(req)
+					return out.putOr(req, report)
 				}
-				return out.put(armoured)
+				return out.putOr(armoured, report)
 			})
 		},
 	}
