@@ -187,14 +187,11 @@ func (c *Channel) once(t Transmitter, cmd Command, extended bool) ([]byte, Statu
 	if err != nil {
 		return nil, 0, err
 	}
-	n := len(response) - 2
-	if n < 0 {
-		return nil, 0, fmt.Errorf("%w: %d bytes", ErrNoStatus, len(response))
-	}
-	if n > c.maxResponse() {
+	data, status, err := ParseResponse(response)
+	if err == nil && len(data) > c.maxResponse() {
 		return nil, 0, fmt.Errorf("%w: more than %d bytes", ErrEndlessAnswer, c.maxResponse())
 	}
-	return response[:n:n], Status(response[n])<<8 | Status(response[n+1]), nil
+	return data, status, err
 }
 
 // getResponseClass keeps the logical channel of cla and drops chaining, secure

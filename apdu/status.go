@@ -100,6 +100,16 @@ func (s Status) Class() Class {
 	}
 }
 
+// ParseResponse takes a response APDU apart: its data field, which is a part of b,
+// and its status word (ISO 7816-4 section 5.1). ErrNoStatus where there is none.
+func ParseResponse(b []byte) (data []byte, s Status, err error) {
+	n := len(b) - 2
+	if n < 0 {
+		return nil, 0, fmt.Errorf("%w: %d bytes", ErrNoStatus, len(b))
+	}
+	return b[:n:n], Status(b[n])<<8 | Status(b[n+1]), nil
+}
+
 // StatusOf finds the status word that err came of.
 func StatusOf(err error) (Status, bool) {
 	var s Status

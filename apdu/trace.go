@@ -91,18 +91,17 @@ func (t *Trace) name(c Command) string {
 }
 
 func (t *Trace) response(b []byte) {
-	n := len(b) - 2
-	if n < 0 {
+	data, status, err := ParseResponse(b)
+	if err != nil {
 		t.line("< ", hexText(b), "no status word")
 		return
 	}
-	status := Status(b[n])<<8 | Status(b[n+1])
-	shown := min(t.redactor.response(b[:n], status), n)
-	text := hexText(b[:shown]) + hidden(n-shown)
-	if n > 0 {
+	shown := min(t.redactor.response(data, status), len(data))
+	text := hexText(data[:shown]) + hidden(len(data)-shown)
+	if len(data) > 0 {
 		text += " "
 	}
-	t.line("< ", text+hexText(b[n:]), status.Text())
+	t.line("< ", fmt.Sprintf("%s%04X", text, uint16(status)), status.Text())
 }
 
 // line writes one line, broken where it would be too long, in one Write.

@@ -23,7 +23,7 @@ var builds struct {
 func Cardtool(t testing.TB) string {
 	t.Helper()
 	if path := os.Getenv("CARDTOOL"); path != "" {
-		return path
+		return built(t, path)
 	}
 	return Build(t, "cardtool", "cardbridge/cmd/cardtool")
 }
@@ -33,9 +33,19 @@ func Cardtool(t testing.TB) string {
 func Module(t testing.TB) string {
 	t.Helper()
 	if path := os.Getenv("CARDBRIDGE_PKCS11"); path != "" {
-		return path
+		return built(t, path)
 	}
 	return Build(t, "cardbridge-pkcs11.so", "cardbridge/pkcs11/so", "-buildmode=c-shared")
+}
+
+// built looks at a file, which go test notes: a run with another one is not taken
+// from its cache.
+func built(t testing.TB, path string) string {
+	t.Helper()
+	if _, err := os.Stat(path); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // Build builds a main package of this project, once a run.

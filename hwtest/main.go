@@ -1,11 +1,14 @@
 package hwtest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -93,9 +96,19 @@ func enter(obstacle error) (code int, err error) {
 	if err := probe(); err != nil {
 		return 0, fmt.Errorf("namespaces are not allowed here: %w", err)
 	}
-	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	// Temporary files are in a file system of their own, which goes with the
+	// namespaces however these end; in memory, where what must be on the disk
+	// before a card answers is there at once.
+	tmp, err := os.MkdirTemp("", "hwtest-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.Remove(tmp) //nolint:errcheck // it is empty
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
-	cmd.Env = append(os.Environ(), inside+"=1")
+	cmd.Env = append(os.Environ(), inside+"=1", "TMPDIR="+tmp)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	namespaces(cmd)
 	err = cmd.Run()

@@ -38,14 +38,18 @@ func probe() error {
 	return err
 }
 
-// arrange furnishes the namespaces from within: an empty /run, processes of
-// our own in /proc, no USB devices, and a loopback interface.
+// arrange furnishes the namespaces from within: an empty /run, a place for
+// temporary files, processes of our own in /proc, no USB devices, and a loopback
+// interface.
 func arrange() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("making mounts private: %w", err)
 	}
 	if err := unix.Mount("tmpfs", "/run", "tmpfs", 0, "mode=755"); err != nil {
 		return fmt.Errorf("mounting /run: %w", err)
+	}
+	if err := unix.Mount("tmpfs", os.TempDir(), "tmpfs", 0, "mode=755"); err != nil {
+		return fmt.Errorf("mounting %s: %w", os.TempDir(), err)
 	}
 	// Best with our own /proc; where that is forbidden (inside some containers)
 	// the old one does, it only shows more.
@@ -83,4 +87,10 @@ func dieWithUs(cmd *exec.Cmd) {
 	// process. A process group of its own lets a time-out end what cmd started.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+}
+
+// pause stops pcscd where it is until the function returned is called.
+func (d *daemon) pause() (goOn func()) {
+	_ = d.cmd.Process.Signal(syscall.SIGSTOP)
+	return func() { _ = d.cmd.Process.Signal(syscall.SIGCONT) }
 }

@@ -140,9 +140,3 @@ func until(ctx context.Context, condition func() bool) error {
 	}
 	return nil
 }
-
-// pause stops pcscd where it is until the function returned is called.
-func (d *daemon) pause() (goOn func()) {
-	_ = d.cmd.Process.Signal(syscall.SIGSTOP)
-	return func() { _ = d.cmd.Process.Signal(syscall.SIGCONT) }
-}

@@ -11,10 +11,12 @@ import (
 	"crypto/rsa"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"testing"
 
+	"cardbridge/apdu"
 	"cardbridge/card"
 	"cardbridge/internal/secret"
 	"cardbridge/pkcs11/ck"
@@ -31,6 +33,8 @@ type fakeCard struct {
 	pin   string
 	admin string
 	tries int
+
+	withheld map[card.KeyRef]bool // certificates that this reader is not given
 
 	user, so  bool
 	answered  func()         // called when PINState has its answer
@@ -123,6 +127,9 @@ func (f *fakeCard) Keys(context.Context) (all []card.KeyInfo, _ error) {
 func (f *fakeCard) Key(_ context.Context, ref card.KeyRef) (card.KeyInfo, error) {
 	defer f.ask()()
 	i, ok := f.infos[ref]
+	if !ok && f.withheld[ref] {
+		return i, fmt.Errorf("%w: %w", card.ErrWithheld, apdu.ErrSecurityStatus)
+	}
 	if !ok {
 		return i, card.ErrNotFound
 	}
@@ -131,6 +138,9 @@ func (f *fakeCard) Key(_ context.Context, ref card.KeyRef) (card.KeyInfo, error)
 
 func (f *fakeCard) Certificate(_ context.Context, ref card.KeyRef) ([]byte, error) {
 	defer f.ask()()
+	if f.withheld[ref] {
+		return nil, fmt.Errorf("%w: %w", card.ErrWithheld, apdu.ErrSecurityStatus)
+	}
 	c, ok := f.certs[ref]
 	if !ok {
 		return nil, card.ErrNotFound

@@ -143,6 +143,29 @@ func TestVisibility(t *testing.T) {
 	want(t, "after logout (S19)", m.GetAttributeValue(s, a, r), ck.CKR_OBJECT_HANDLE_INVALID)
 }
 
+// What a card withholds from this reader - over its contactless interface it
+// gives one key and its certificate - hides nothing else, and is no error.
+func TestWithheld(t *testing.T) {
+	f := filled(t)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.certs["c"] = certificate(t, key)
+	f.withheld = map[card.KeyRef]bool{"a": true, "b": true, "d": true, "e": true}
+	m := newModule(t, f, Config{})
+	s := open(t, m, 0)
+	certificates := Template{{ck.CKA_CLASS, encodeULong(uint(ck.CKO_CERTIFICATE))}}
+	if got := (&keyring{t: t, m: m, s: s}).value(t, only(t, m, s, certificates), ck.CKA_ID); !bytes.Equal(got, []byte{3}) {
+		t.Errorf("the certificate of key %x", got)
+	}
+	for _, template := range []Template{keyTemplate(ck.CKO_CERTIFICATE, 1), keyTemplate(ck.CKO_PUBLIC_KEY, 4)} {
+		if all, err := find(m, s, template); err != nil || len(all) != 0 {
+			t.Errorf("%d objects, %v", len(all), err)
+		}
+	}
+}
+
 // A question about the length never touches the key (S27), whatever the
 // mechanism; the operation itself does once, even where the buffer was too
 // small for what came out.

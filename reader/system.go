@@ -27,7 +27,7 @@ var usualPatience = patience{
 	transaction: 30 * time.Second,
 	exclusive:   3 * time.Second,
 	poll:        100 * time.Millisecond,
-	removal:     500 * time.Millisecond,
+	removal:     time.Second,
 	recheck:     time.Second,
 	readers:     time.Second,
 }

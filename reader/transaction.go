@@ -107,10 +107,10 @@ func (c *Conn) silent(how string) error {
 // that is pulled out in the middle of a command a failed exchange: whether it is
 // still there shows after one round of the service's polling.
 func (t *transaction) explain(err error) error {
-	t.failed = true
 	if ctxErr := t.ctx.Err(); ctxErr != nil && err == ctxErr {
-		return err
+		return err // nothing was sent
 	}
+	t.failed = true
 	e := &Error{Doing: "exchange with the card", Reader: t.conn.name, Err: err, Wire: wire(err)}
 	if isCode(err, NotTransacted) {
 		var why error
@@ -150,15 +150,16 @@ func (t *transaction) end() {
 	t.turn.end()
 }
 
-// missing waits for up to half a second for the card to be seen gone - pcscd
-// looks every 400 ms - and says what is: the card, the reader or the service.
+// missing waits for the card to be seen gone - pcscd looks every 400 ms, and later
+// on a machine with much to do - and says what is: the card, the reader or the
+// service. Twice, so that one wait may pass while the whole machine stands still.
 func (c *Conn) missing() error {
 	st := []readerState{{Reader: c.name}}
-	for _, wait := range []time.Duration{0, c.sys.patience.removal} {
+	for _, wait := range []time.Duration{0, c.sys.patience.removal, c.sys.patience.removal} {
 		err := c.ses.GetStatusChange(st, wait)
 		switch {
 		case isCode(err, Timeout):
-			return nil
+			continue
 		case gone(err) || lost(err):
 			return err
 		case err != nil:

@@ -44,7 +44,7 @@ func decodeAdminData(b []byte) (*AdminData, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{es: es}
+	r := &container{es: es}
 	a := &AdminData{flags: r.fixed(tagAdminFlags, 1), Salt: r.hex(tagAdminSalt)}
 	date := r.hex(tagAdminPINDate)
 	if r.err != nil {

@@ -135,7 +135,7 @@ func run[T any](ctx context.Context, c *Card, n need, f func(*tx) (T, error)) (T
 			return v, nil
 		}
 		if n.again && !x.pinUnanswered && try < maxAgain &&
-			(errors.Is(err, apdu.ErrReset) || x.refused(err) && c.resetSince(ctx, x)) {
+			(errors.Is(err, apdu.ErrReset) || x.refused(err) && (c.resetSince(ctx, x) || try == 0 && x.deselected(err))) {
 			continue
 		}
 		return zero, c.explain(n.what, err)
@@ -168,6 +168,14 @@ func (c *Card) resetSince(ctx context.Context, x *tx) bool {
 		return nil
 	})
 	return err == nil && reset
+}
+
+// deselected tells whether err is what a card says that has no applet selected,
+// though ours was in this transaction: a reset of which pcscd, on a machine with
+// much to do, will tell us later than the card did. An applet that lacks the
+// command says the same, and says it again.
+func (x *tx) deselected(err error) bool {
+	return x.ours && (isStatus(err, apdu.ErrInstruction) || isStatus(err, apdu.ErrClass))
 }
 
 // take waits for c's turn; give hands it on.

@@ -30,10 +30,7 @@ func NewCCC() CCC {
 }
 
 func decodeCCC(b []byte) (*CCC, error) {
-	r, err := readContainer(b)
-	if err != nil {
-		return nil, err
-	}
+	r := readContainer(b)
 	c := &CCC{
 		CardIdentifier: r.hex(0xF0), Version: r.number(0xF1), GrammarVersion: r.number(0xF2), ApplicationsURL: r.hex(0xF3),
 		PKCS15: r.number(0xF4), DataModel: r.number(0xF5), AccessControl: r.hex(0xF6), APDUs: r.hex(0xF7),

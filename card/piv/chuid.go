@@ -44,10 +44,7 @@ func NewCHUID(expires time.Time) CHUID {
 }
 
 func decodeCHUID(b []byte) (*CHUID, error) {
-	r, err := readContainer(b)
-	if err != nil {
-		return nil, err
-	}
+	r := readContainer(b)
 	c := &CHUID{
 		BufferLength: r.hex(0xEE), FASCN: r.hex(0x30), Organization: r.hex(0x32), DUNS: r.hex(0x33),
 		Expires: r.text(0x35), CardholderUUID: r.fixed(0x36, 16), Signature: r.hex(0x3E),

@@ -1,78 +1,5 @@
 package piv
 
-import (
-	"encoding/hex"
-	"strings"
-)
-
-// Hex is bytes that are shown in hex.
-type Hex []byte
-
-func (h Hex) String() string { return strings.ToUpper(hex.EncodeToString(h)) }
-
-// MarshalText is String.
-func (h Hex) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
-
-// reader takes the data objects of a container by tag; what is malformed makes
-// err.
-type reader struct {
-	es  elements
-	err error
-}
-
-func readContainer(b []byte) (*reader, error) {
-	es, err := parsePadded(b)
-	if err != nil {
-		return nil, err
-	}
-	return &reader{es: es}, nil
-}
-
-// hex returns a value, nil where there is none.
-func (r *reader) hex(tag Tag) Hex {
-	v, ok := r.es.find(tag)
-	if !ok {
-		return nil
-	}
-	return append(Hex{}, v...)
-}
-
-func (r *reader) text(tag Tag) string { return strings.TrimRight(string(r.hex(tag)), " \x00") }
-
-// fixed returns a value that must have n bytes where it is there.
-func (r *reader) fixed(tag Tag, n int) Hex {
-	v := r.hex(tag)
-	if v != nil && len(v) != n && r.err == nil {
-		r.err = malformed("tag %v has %d bytes, not %d", tag, len(v), n)
-	}
-	return v
-}
-
-// number returns a value of one byte, 0 where there is none.
-func (r *reader) number(tag Tag) byte {
-	v := r.fixed(tag, 1)
-	if len(v) != 1 {
-		return 0
-	}
-	return v[0]
-}
-
-// field is a data object where the value is not nil; an empty one is written.
-func field(tag Tag, v []byte) []byte {
-	if v == nil {
-		return nil
-	}
-	return tlv(tag, v)
-}
-
-func join(fields ...[]byte) []byte {
-	var b []byte
-	for _, f := range fields {
-		b = append(b, f...)
-	}
-	return b
-}
-
 // Opaque is an object whose inside is not known.
 type Opaque struct {
 	Value Hex `json:"value"`
@@ -93,10 +20,7 @@ type Discovery struct {
 }
 
 func decodeDiscovery(b []byte) (*Discovery, error) {
-	r, err := readContainer(b)
-	if err != nil {
-		return nil, err
-	}
+	r := readContainer(b)
 	d := &Discovery{AID: r.hex(0x4F)}
 	p := r.fixed(0x5F2F, 2)
 	if r.err != nil {
@@ -122,10 +46,7 @@ type KeyHistory struct {
 }
 
 func decodeKeyHistory(b []byte) (*KeyHistory, error) {
-	r, err := readContainer(b)
-	if err != nil {
-		return nil, err
-	}
+	r := readContainer(b)
 	h := &KeyHistory{OnCard: r.number(0xC1), OffCard: r.number(0xC2), URL: r.text(0xF3)}
 	if r.err == nil && int(h.OnCard)+int(h.OffCard) > 20 {
 		return nil, malformed("%d and %d retired keys, of 20", h.OnCard, h.OffCard)
@@ -163,10 +84,7 @@ func (p Printed) Encode() []byte {
 // decodePrintedOrProtected: Yubico's tools keep the management key in the place
 // of the printed information.
 func decodePrintedOrProtected(b []byte) (any, error) {
-	r, err := readContainer(b)
-	if err != nil {
-		return nil, err
-	}
+	r := readContainer(b)
 	if v, ok := r.es.find(tagProtected); ok {
 		es, err := parse(v)
 		if err != nil {
@@ -175,10 +93,11 @@ func decodePrintedOrProtected(b []byte) (any, error) {
 		key, ok := es.find(tagProtectedKey)
 		return &Protected{HasManagementKey: ok && len(key) > 0}, nil
 	}
-	return &Printed{
+	p := &Printed{
 		Name: r.text(0x01), Affiliation: r.text(0x02), Expires: r.text(0x04), SerialNumber: r.text(0x05),
 		Issuer: r.text(0x06), Organization: r.text(0x07), Department: r.text(0x08),
-	}, r.err
+	}
+	return p, r.err
 }
 
 // A Biometric is an object with fingerprints, a face or irises (SP 800-73-4
@@ -188,11 +107,9 @@ type Biometric struct {
 }
 
 func decodeBiometric(b []byte) (*Biometric, error) {
-	r, err := readContainer(b)
-	if err != nil {
-		return nil, err
-	}
-	return &Biometric{r.hex(0xBC)}, nil
+	r := readContainer(b)
+	v := &Biometric{r.hex(0xBC)}
+	return v, r.err
 }
 
 // A SecurityObject signs the hashes of the other objects (SP 800-73-4 part 1,
@@ -203,11 +120,9 @@ type SecurityObject struct {
 }
 
 func decodeSecurityObject(b []byte) (*SecurityObject, error) {
-	r, err := readContainer(b)
-	if err != nil {
-		return nil, err
-	}
-	return &SecurityObject{r.hex(0xBA), r.hex(0xBB)}, nil
+	r := readContainer(b)
+	v := &SecurityObject{r.hex(0xBA), r.hex(0xBB)}
+	return v, r.err
 }
 
 // A BITGroup tells which fingers on-card comparison takes (SP 800-73-4 part 1,
@@ -218,10 +133,7 @@ type BITGroup struct {
 }
 
 func decodeBITGroup(b []byte) (*BITGroup, error) {
-	r, err := readContainer(b)
-	if err != nil {
-		return nil, err
-	}
+	r := readContainer(b)
 	g := &BITGroup{Count: r.number(0x02)}
 	for _, e := range r.es {
 		if e.Tag == 0x7F60 {
@@ -240,11 +152,9 @@ type SMSigner struct {
 }
 
 func decodeSMSigner(b []byte) (*SMSigner, error) {
-	r, err := readContainer(b)
-	if err != nil {
-		return nil, err
-	}
-	return &SMSigner{r.hex(tagCertificate), r.number(tagCertInfo), r.hex(0x7F21)}, r.err
+	r := readContainer(b)
+	v := &SMSigner{r.hex(tagCertificate), r.number(tagCertInfo), r.hex(0x7F21)}
+	return v, r.err
 }
 
 // A PairingCode is the Pairing Code Reference Data Container (SP 800-73-4 part
@@ -255,9 +165,7 @@ type PairingCode struct {
 }
 
 func decodePairingCode(b []byte) (*PairingCode, error) {
-	r, err := readContainer(b)
-	if err != nil {
-		return nil, err
-	}
-	return &PairingCode{r.fixed(0x99, 8) != nil}, r.err
+	r := readContainer(b)
+	v := &PairingCode{r.fixed(0x99, 8) != nil}
+	return v, r.err
 }

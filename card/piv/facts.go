@@ -49,6 +49,9 @@ const (
 	chuidGUID
 )
 
+// named tells whether the card has a name at all.
+func (f fingerprint) named() bool { return f.source == vendorSerial || f.source == chuidGUID }
+
 // tooOldForMetadata tells of YubiKeys that the ATR shows to be older than GET
 // METADATA (firmware 5.3): it costs no command to know. The historical bytes
 // of the NEO and of the 4 are their names; those of the 5 are of all its
@@ -109,6 +112,7 @@ func (x *tx) serial() (fingerprint, error) {
 		return fingerprint{}, err
 	}
 	f.serial, f.serialAsked = s, true
+	x.c.refused.about(s)
 	if x.c.owner.source == notAsked {
 		x.c.owner = s
 	}

@@ -379,7 +379,7 @@ func TestContactless(t *testing.T) {
 	f := &foreign{t: t, apt: nistTemplate, objects: map[Tag][]byte{0x5FC101: stored(der), TagDiscovery: tlv(TagDiscovery, tlv(0x5F2F, []byte{0x40, 0}))}}
 	f.answer = func(cmd apdu.Command) ([]byte, apdu.Status) {
 		switch {
-		case cmd.INS == insVerify:
+		case cmd.INS == insVerify, cmd.INS == insAuthenticate:
 			return nil, apdu.ErrSecurityStatus
 		case cmd.INS == insGetData && f.objects[tagOf(cmd)] == nil && tagOf(cmd) != TagCHUID:
 			return nil, apdu.ErrSecurityStatus
@@ -402,6 +402,9 @@ func TestContactless(t *testing.T) {
 		t.Errorf("%+v, %v", s, err)
 	}
 	if err := c.Login(ctx, sec(factoryPIN), LoginOptions{}); !errors.Is(err, card.ErrWithheld) {
+		t.Error(err)
+	}
+	if _, err := c.Random(ctx, 8); !errors.Is(err, card.ErrUnsupported) {
 		t.Error(err)
 	}
 }
@@ -442,8 +445,7 @@ func TestLogoutAfterSelect(t *testing.T) {
 	conn := newSoft(t, "nist")
 	c := bare(t, conn)
 	ok(t, c.Login(ctx, sec(factoryPIN), LoginOptions{}))
-	_, err := c.Keys(ctx) // tries GET METADATA, and selects anew to be sure of the answer
-	ok(t, err)
+	ok(t, c.Probe(ctx))
 	conn.log = nil
 	ok(t, c.Logout(ctx))
 	if len(conn.log) != 1 || !bytes.Equal(conn.log[0], []byte{0, insVerify, 0xFF, refPIN}) {
@@ -459,6 +461,29 @@ func TestLogoutAfterSelect(t *testing.T) {
 	ok(t, c.Logout(ctx))
 	if s, err := c.PINState(ctx, card.PIN); err != nil || s.Verified {
 		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// TestNotThereAfterLogin: to be sure that an object is not there takes no second
+// VERIFY on a card with a Discovery object.
+func TestNotThereAfterLogin(t *testing.T) {
+	conn := newSoft(t, "nist")
+	c := bare(t, conn)
+	ok(t, c.Login(ctx, sec(factoryPIN), LoginOptions{}))
+	conn.log = nil
+	if _, err := c.ReadObject(ctx, TagPrinted); !errors.Is(err, card.ErrNotFound) {
+		t.Error(err)
+	}
+	if got := conn.sent(); got != "CB CB CB " {
+		t.Errorf("sent %s", got)
+	}
+	// Another application is selected: then it takes all of it.
+	conn.selectOther()
+	if _, err := c.ReadObject(ctx, TagPrinted); !errors.Is(err, card.ErrNotFound) {
+		t.Error(err)
+	}
+	if tries, _ := conn.soft.Tries(); tries != 3 {
+		t.Errorf("%d tries left", tries)
 	}
 }
 

@@ -119,7 +119,7 @@ func (x *tx) challenge() ([]byte, error) {
 			}
 			return step(b, tagChallenge, block)
 		}
-		if !errors.Is(refusedForm(err, errOtherForm), errOtherForm) {
+		if !errors.Is(refusedForm(err, errOtherForm), errOtherForm) && !withheld(err) {
 			return nil, err
 		}
 	}

@@ -77,6 +77,7 @@ func (x *tx) putObject(tag Tag, value []byte) error {
 // the same card.
 func (x *tx) renamed(chuid []byte, certain bool) {
 	x.c.owner, x.c.facts.serial, x.c.facts.serialAsked = fingerprint{}, fingerprint{}, false
+	x.c.refused.by = fingerprint{}
 	if certain {
 		name := guidOf(chuid)
 		x.c.owner, x.c.facts.serial, x.c.facts.serialAsked = name, name, true

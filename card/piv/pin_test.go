@@ -235,6 +235,50 @@ func TestNeighbours(t *testing.T) {
 	})
 }
 
+// TestUntoldReset: pcscd lets another program's reset into a transaction where
+// that began to wait before it, and tells of it a moment later: at each command
+// of a signature, by cards of every kind, with nothing told at all.
+func TestUntoldReset(t *testing.T) {
+	eachPersonality(t, func(t *testing.T, name string) {
+		conn := newSoft(t, name)
+		c := admin(t, conn)
+		ref := card.KeyRef("9a")
+		if name == "odd-policy" {
+			ref = "9c"
+		}
+		generate(t, c, ref, card.P256)
+		pins, puks := conn.soft.Tries()
+		sign := func() error {
+			_, err := c.PrivateKey(ctx, card.KeyInfo{Ref: ref}, UseOptions{}).Sign(nil, helloDigest[:], crypto.SHA256)
+			return err
+		}
+		for position := 1; ; position++ {
+			ok(t, c.Login(ctx, sec(factoryPIN), LoginOptions{}))
+			conn.reset() // the signature begins with SELECT, and logs in
+			n := 0
+			conn.between = func(command []byte) {
+				// The rest of an answer that a card knows nothing of is refused like
+				// one that it keeps to itself, and that is believed.
+				if n++; n == position && command[1] != 0xC0 {
+					conn.soft.Reset()
+				}
+			}
+			conn.log = nil
+			err := sign()
+			conn.between = nil
+			if n < position {
+				break
+			}
+			if err != nil {
+				t.Errorf("before command %d of %s: %v", position, conn.sent(), err)
+			}
+		}
+		if p, u := conn.soft.Tries(); p != pins || u != puks {
+			t.Errorf("tries lost: %d of %d, %d of %d", p, pins, u, puks)
+		}
+	})
+}
+
 // TestChangedElsewhere: a PIN that was changed by another program is tried once
 // at repair, and never again.
 func TestChangedElsewhere(t *testing.T) {
@@ -298,6 +342,29 @@ func TestAnotherCard(t *testing.T) {
 				t.Fatal("the PIN went to another card")
 			}
 		})
+	}
+}
+
+// TestRefusedByAnother: what one card refused may be the PIN of another.
+func TestRefusedByAnother(t *testing.T) {
+	for _, name := range []string{softcard.DefaultPersonality, "nist"} {
+		conn, second := newSoft(t, name), newSoft(t, name)
+		other := bare(t, second)
+		ok(t, other.ChangePIN(ctx, card.PIN, sec(factoryPIN), sec("654321"), LoginOptions{}))
+		isWrong(t, other.Login(ctx, sec("111111"), LoginOptions{}), card.PIN, 2) // as many tries as the first
+
+		c := bare(t, conn)
+		isWrong(t, c.Login(ctx, sec("654321"), LoginOptions{}), card.PIN, 2)
+		if err := c.Login(ctx, sec("654321"), LoginOptions{}); !errors.Is(err, card.ErrRefusedBefore) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		conn.soft = second.soft
+		conn.epoch++
+		_, err := c.Identity(ctx)
+		ok(t, err)
+		if err := c.Login(ctx, sec("654321"), LoginOptions{}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -86,10 +86,10 @@ func (x *tx) verifyOnPad(spendLastTry bool) error {
 // padAnswer says what reader or card thought of the PIN.
 func (x *tx) padAnswer(resp []byte) error {
 	x.c.state.verified, x.verified = false, false
-	if len(resp) != 2 {
+	data, status, err := apdu.ParseResponse(resp)
+	if err != nil || len(data) > 0 {
 		return malformed("%d bytes as the answer to VERIFY", len(resp))
 	}
-	status := apdu.Status(uint16(resp[0])<<8 | uint16(resp[1]))
 	switch status {
 	case apdu.OK:
 		x.c.refused.forget(card.PIN)

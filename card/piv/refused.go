@@ -18,6 +18,7 @@ type refusals struct {
 	// them later mean that somebody had the right PIN in the meantime, or set a
 	// new one.
 	tries map[card.SecretName]int
+	by    fingerprint // the card, as far as it is known
 }
 
 // mostTold is what 63Cx tells of fifteen tries, and of all there are above.
@@ -59,6 +60,15 @@ func (r *refusals) seen(name card.SecretName, tries int) {
 	case tries > left:
 		r.forget(name)
 	}
+}
+
+// about takes note of which card it is. What another one refused is not held
+// against the secrets of this one; one without a name may be the same.
+func (r *refusals) about(c fingerprint) {
+	if r.by.named() && c.named() && r.by != c {
+		r.forget(card.PIN, card.PUK)
+	}
+	r.by = c
 }
 
 func (r *refusals) forget(names ...card.SecretName) {

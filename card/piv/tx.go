@@ -37,8 +37,17 @@ func attempt[T any](x *tx, n need, f func(*tx) (T, error)) (T, error) {
 	if err == nil || !x.doubtful(n, err) {
 		return v, err
 	}
+	var zero T
+	if !x.ours && x.c.state.verified && x.c.facts.discovery != nil {
+		// A SELECT would take the PIN once more.
+		if err := x.proveGently(); err != nil {
+			return zero, err
+		}
+		if !x.c.state.verified || !x.doubtful(n, err) {
+			return once(x, n, f)
+		}
+	}
 	if err := x.selectApplet(); err != nil {
-		var zero T
 		return zero, err
 	}
 	return once(x, n, f)

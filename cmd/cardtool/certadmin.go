@@ -39,21 +39,11 @@ func (a *app) certShowCommand() *cobra.Command {
 				slots = []piv.Slot{slot}
 			}
 			return a.withCard(ctx, func(c *pivCard) error {
-				report := certsReport{Certificates: []certReport{}}
-				err := c.Together(ctx, func(ctx context.Context) error {
-					for _, slot := range slots {
-						cert, err := c.x509Cert(ctx, slot)
-						if errors.Is(err, card.ErrNotFound) && len(argv) == 0 {
-							continue
-						}
-						if err != nil {
-							return err
-						}
-						report.Certificates = append(report.Certificates, reportCert(slot.Ref, cert))
-					}
-					return nil
-				})
-				if err != nil {
+				var (
+					report certsReport
+					err    error
+				)
+				if report.Certificates, err = c.certificates(ctx, slots, len(argv) == 0); err != nil {
 					return err
 				}
 				if len(report.Certificates) == 0 {
@@ -70,6 +60,28 @@ func (a *app) certShowCommand() *cobra.Command {
 			})
 		},
 	}
+}
+
+// certificates are those of the slots; with all, those that are there.
+func (c *pivCard) certificates(ctx context.Context, slots []piv.Slot, all bool) ([]certReport, error) {
+	found, withheld := []certReport{}, 0
+	err := c.Together(ctx, func(ctx context.Context) error {
+		for _, slot := range slots {
+			cert, err := c.x509Cert(ctx, slot)
+			switch {
+			case err == nil:
+				found = append(found, reportCert(slot.Ref, cert))
+			case all && errors.Is(err, card.ErrNotFound):
+			case all && errors.Is(err, card.ErrWithheld):
+				withheld++
+			default:
+				return err
+			}
+		}
+		return nil
+	})
+	c.warnWithheld(withheld, "certificates")
+	return found, err
 }
 
 // A requestReport is a certificate request in JSON.

@@ -82,35 +82,9 @@ that only the PIN opens is there is not always known without it.`,
 				return a.printObjects(report)
 			}
 			return a.withCard(cmd.Context(), func(c *pivCard) error {
-				withheld := 0
-				err := c.Together(cmd.Context(), func(ctx context.Context) error {
-					for _, o := range piv.Objects() {
-						r := reportObject(o)
-						value, err := c.ReadObject(ctx, o.Tag)
-						switch {
-						case errors.Is(err, card.ErrNotFound):
-							continue
-						case errors.Is(err, card.ErrLoginRequired):
-						case errors.Is(err, card.ErrWithheld):
-							withheld++
-							continue
-						case errors.Is(err, card.ErrInvalidAnswer):
-							a.warn("%v", err) // and the others are listed
-						case err != nil:
-							return err
-						default:
-							yes := true
-							r.Present, r.Size = &yes, len(value)
-						}
-						report.Objects = append(report.Objects, r)
-					}
-					return nil
-				})
-				if err != nil {
+				var err error
+				if report.Objects, err = c.objects(cmd.Context()); err != nil {
 					return err
-				}
-				if withheld > 0 {
-					a.warn("the card withholds %d objects from this reader, whether they are there or not; many cards give them over their contacts only", withheld)
 				}
 				return a.printObjects(report)
 			})
@@ -118,6 +92,43 @@ that only the PIN opens is there is not always known without it.`,
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "list the objects that are known, without a card")
 	return cmd
+}
+
+// objects looks for every object that is known. One that makes no sense, or that
+// the card withholds from this reader, hides no other.
+func (c *pivCard) objects(ctx context.Context) ([]objectReport, error) {
+	found, withheld := []objectReport{}, 0
+	err := c.Together(ctx, func(ctx context.Context) error {
+		for _, o := range piv.Objects() {
+			r := reportObject(o)
+			value, err := c.ReadObject(ctx, o.Tag)
+			switch {
+			case err == nil:
+				yes := true
+				r.Present, r.Size = &yes, len(value)
+			case errors.Is(err, card.ErrNotFound):
+				continue
+			case errors.Is(err, card.ErrWithheld):
+				withheld++
+				continue
+			case errors.Is(err, card.ErrInvalidAnswer):
+				c.app.warn("%v", err)
+			case !errors.Is(err, card.ErrLoginRequired):
+				return err
+			}
+			found = append(found, r)
+		}
+		return nil
+	})
+	c.warnWithheld(withheld, "objects")
+	return found, err
+}
+
+// warnWithheld says of how many things nobody knows whether they are there.
+func (c *pivCard) warnWithheld(n int, what string) {
+	if n > 0 {
+		c.app.warn("the card withholds %d %s from this reader, whether they are there or not; many cards give them over their contacts only", n, what)
+	}
 }
 
 func (a *app) printObjects(report objectsReport) error {

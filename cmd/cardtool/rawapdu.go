@@ -166,13 +166,13 @@ func (a *app) exchange(ctx context.Context, c *pivCard, commands [][]byte, raw, 
 			if err != nil {
 				return err
 			}
-			if len(response) < 2 {
-				return fmt.Errorf("an answer of %d bytes, without a status word", len(response))
+			data, status, err := apdu.ParseResponse(response)
+			if err != nil {
+				return err
 			}
-			n := len(response) - 2
-			last = apdu.Status(uint16(response[n])<<8 | uint16(response[n+1]))
+			last = status
 			report.Exchanges = append(report.Exchanges, exchangeReport{
-				Command: apdu.Name(command[1]), Response: hex.EncodeToString(response[:n]),
+				Command: apdu.Name(command[1]), Response: hex.EncodeToString(data),
 				Status: fmt.Sprintf("%04X", uint16(last)), Meaning: statusMeaning(last),
 			})
 			if raw && !a.global.json {

@@ -5,6 +5,7 @@ need jarsigner openjdk-17-jdk-headless
 need openssl openssl
 need pkcs11-tool opensc
 PORT=${PORT:-4435}
+export JAVA_TOOL_OPTIONS=-XX:-UsePerfData # which would leave a folder in /tmp
 
 printf 'name = card\nlibrary = %s\n' "$MODULE" >card.cfg
 store="-storetype PKCS11 -addprovider SunPKCS11 -providerArg card.cfg"
