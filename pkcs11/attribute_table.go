@@ -80,6 +80,7 @@ const (
 	sensitive                   // not told where CKA_SENSITIVE, or not CKA_EXTRACTABLE
 	onlyTrue                    // changes from false to true only
 	onlyFalse                   // changes from true to false only
+	neverTrue                   // may be given as what it always is
 
 	given = create | generate
 )
@@ -118,7 +119,7 @@ var attributeTable = [...]attributeRow{
 	{ck.CKA_VALUE, anyBytes, inData | inCertificate, 0, create | change, blank},
 
 	{ck.CKA_CERTIFICATE_TYPE, number, inCertificate, 0, create, nil},
-	{ck.CKA_TRUSTED, boolean, inCertificate | inPublic | inSecret, 0, 0, no},
+	{ck.CKA_TRUSTED, boolean, inCertificate | inPublic | inSecret, 0, given | change | neverTrue, no},
 	{ck.CKA_CERTIFICATE_CATEGORY, number, inCertificate, 0, create, encodeZero},
 	{ck.CKA_CHECK_VALUE, anyBytes, inCertificate | inSecret, 0, given, nil},
 	{ck.CKA_START_DATE, date, inCertificate | inKeys, 0, given | change, blank},

@@ -85,7 +85,7 @@ func (t *token) Login(user session.UserType, _ string, pin []byte) (err error) {
 	case so:
 		err = t.card.LoginAdmin(t.ctx, pin)
 	case pin == nil:
-		err = t.loginOnPad()
+		err = t.onPad(func(p PadToken) error { return p.LoginOnPad(t.ctx, t.mayspend()) })
 	default:
 		s := secret.New(slices.Clone(pin))
 		defer s.Wipe()
@@ -93,14 +93,6 @@ func (t *token) Login(user session.UserType, _ string, pin []byte) (err error) {
 	}
 	t.pinUsed(err == nil && !so)
 	return t.noticed(err)
-}
-
-func (t *token) loginOnPad() error {
-	p, err := t.padToken(t.ctx)
-	if err != nil {
-		return err
-	}
-	return p.LoginOnPad(t.ctx, t.mayspend())
 }
 
 // fresh is how long the state of the PIN is taken for what it was. Programs ask
@@ -155,6 +147,15 @@ func (t *token) padToken(ctx context.Context) (PadToken, error) {
 		return nil, ck.CKR_ARGUMENTS_BAD
 	}
 	return p, nil
+}
+
+// onPad runs what needs the reader's keys.
+func (t *token) onPad(work func(PadToken) error) error {
+	p, err := t.padToken(t.ctx)
+	if err != nil {
+		return err
+	}
+	return work(p)
 }
 
 // pinUsed says that the state of the PIN may be another now. Where the card
