@@ -20,6 +20,7 @@ type adminLogin struct {
 // is kept behind it.
 func (a *app) adminFlags(cmd *cobra.Command, l *adminLogin) {
 	a.takes(cmd, adminKey, pinSecret)
+	a.anyPINFlag(cmd)
 	cmd.Flags().BoolVar(&l.factory, "factory-admin-key", false, "the management key is the factory's, which everybody knows: 010203040506070801020304… on most cards")
 	spendLastFlag(cmd, &l.spendLast)
 	cmd.MarkFlagsMutuallyExclusive("factory-admin-key", "admin-key-file", "admin-key-fd", "admin-key-env")

@@ -66,6 +66,7 @@ objects need the PIN.`,
 	cmd.Flags().BoolVar(&raw, "raw", false, "write its bytes")
 	cmd.Flags().BoolVar(&hexa, "hex", false, "write it in hex")
 	a.takes(cmd, pinSecret)
+	a.anyPINFlag(cmd)
 	spendLastFlag(cmd, &spendLast)
 	a.outputFlags(cmd, &out, "object")
 	return cmd

@@ -39,6 +39,9 @@ func (a *app) changeCommand(use, short string, name card.SecretName, old, new se
 		},
 	}
 	a.takes(cmd, old, new)
+	if name == card.PIN {
+		a.anyPINFlag(cmd)
+	}
 	padFlag(cmd, &pad, old, new)
 	spendLastFlag(cmd, &spendLast)
 	return cmd

@@ -46,6 +46,7 @@ the PUK does nothing for that one.`,
 		},
 	}
 	a.takes(cmd, pukSecret, newPIN)
+	a.anyPINFlag(cmd)
 	padFlag(cmd, &pad, pukSecret, newPIN)
 	spendLastFlag(cmd, &spendLast)
 	return cmd

@@ -23,6 +23,7 @@ PIN for themselves.`,
 		},
 	}
 	a.takes(cmd, pinSecret)
+	a.anyPINFlag(cmd)
 	spendLastFlag(cmd, &spendLast)
 	return cmd
 }

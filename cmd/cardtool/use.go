@@ -27,6 +27,7 @@ type keyUse struct {
 // useFlags adds the PIN's sources and what else a key's use needs.
 func (a *app) useFlags(cmd *cobra.Command, use *keyUse) {
 	a.takes(cmd, pinSecret)
+	a.anyPINFlag(cmd)
 	spendLastFlag(cmd, &use.spendLast)
 	a.publicFlag(cmd, use)
 }
