@@ -191,6 +191,31 @@ func TestOlderNumbers(t *testing.T) {
 	}
 }
 
+// TestOthersNumbers: what is Ed25519 and X25519 elsewhere made RSA keys on a
+// Nitrokey 3 before firmware 1.8.2: it is not sent for them.
+func TestOthersNumbers(t *testing.T) {
+	f := newToken(t, labelled("Nitrokey PIV"))
+	f.answer = func(cmd apdu.Command) ([]byte, apdu.Status) {
+		switch cmd.INS {
+		case insMetadata:
+			return nil, apdu.OK
+		case insGenerate:
+			if id := cmd.Data[4]; id == 0xE0 || id == 0xE1 {
+				t.Errorf("GENERATE with %02X", id)
+			}
+			return nil, apdu.ErrIncorrectData
+		}
+		return mutual(t, 0x0A, factoryAdmin, tagResponse)(cmd)
+	}
+	for _, a := range []card.Algorithm{card.Ed25519, card.X25519} {
+		c := Open(f)
+		ok(t, c.LoginAdmin(ctx, sec(factoryAdmin)))
+		if _, err := c.Generate(ctx, "86", GenerateOptions{Algorithm: a}); !errors.Is(err, card.ErrUnsupported) {
+			t.Error(err)
+		}
+	}
+}
+
 // TestCardKeyWantsPIN: key 9E of a card without metadata may want the PIN: the
 // one that was given is verified then, and not before.
 func TestCardKeyWantsPIN(t *testing.T) {
@@ -270,8 +295,9 @@ func TestResetOfPINAlone(t *testing.T) {
 // TestResetNotThere: a card without RESET keeps its PIN.
 func TestResetNotThere(t *testing.T) {
 	f := newToken(t, labelled("OpenFIPS201"))
-	if err := Open(f).Reset(ctx); !errors.Is(err, card.ErrUnsupported) || f.tries != 3 {
-		t.Errorf("%d tries: %v", f.tries, err)
+	err := Open(f).Reset(ctx)
+	if n, _ := f.count(insReset); !errors.Is(err, card.ErrUnsupported) || f.tries != 3 || n != 1 {
+		t.Errorf("asked %d times, %d tries: %v", n, f.tries, err)
 	}
 }
 
