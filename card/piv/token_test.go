@@ -603,3 +603,12 @@ func TestOthersAttestations(t *testing.T) {
 		}
 	}
 }
+
+// TestNotSelectable: an applet that is switched off is none.
+func TestNotSelectable(t *testing.T) {
+	f := newToken(t, nil)
+	f.answer = func(apdu.Command) ([]byte, apdu.Status) { return nil, errNotSelectable }
+	if err := Open(f).Probe(ctx); !errors.Is(err, card.ErrNoApplet) || len(f.log) != 1 {
+		t.Errorf("%d commands: %v", len(f.log), err)
+	}
+}
