@@ -30,6 +30,7 @@ type token struct {
 	atr      string
 	verified bool
 	tries    int
+	keeps    bool // and when it is selected, as Nitrokey 3
 	format   bool // 6A80, uncounted, to a PIN of other than digits
 }
 
@@ -47,7 +48,7 @@ func (f *token) Transmit(b []byte) ([]byte, error) {
 	ok(f.t, err)
 	switch cmd.INS {
 	case insSelect:
-		f.verified = false
+		f.verified = f.verified && f.keeps
 	case insVerify:
 		f.log = append(f.log, cmd)
 		s := f.verify(cmd.Data)
@@ -610,5 +611,16 @@ func TestNotSelectable(t *testing.T) {
 	f.answer = func(apdu.Command) ([]byte, apdu.Status) { return nil, errNotSelectable }
 	if err := Open(f).Probe(ctx); !errors.Is(err, card.ErrNoApplet) || len(f.log) != 1 {
 		t.Errorf("%d commands: %v", len(f.log), err)
+	}
+}
+
+// TestVerifiedAlready: a card that says that the PIN is verified is not asked for
+// the tries again, which it does not tell then.
+func TestVerifiedAlready(t *testing.T) {
+	f := newToken(t, labelled("Nitrokey PIV"))
+	f.keeps, f.verified = true, true
+	ok(t, Open(f).Login(ctx, sec(factoryPIN), LoginOptions{}))
+	if n, withData := f.count(insVerify); n != 2 || withData != 1 {
+		t.Errorf("%d VERIFY, %d with data", n, withData)
 	}
 }
