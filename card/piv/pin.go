@@ -54,6 +54,7 @@ func (x *tx) pinState() (card.PINState, error) {
 	switch tries, ok := x.triesOf(status); {
 	case err == nil:
 		s.Verified = true
+		x.c.tries[card.PIN] = full
 	case !answered:
 		return card.PINState{}, err
 	case ok:

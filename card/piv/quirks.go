@@ -92,8 +92,13 @@ var (
 	}
 )
 
-// trussedIDs are the algorithm numbers of the Trussed applet that differ.
-var trussedIDs = map[card.Algorithm]byte{card.RSA3072: 0xE0, card.RSA4096: 0xE1, card.Ed25519: 0xE2, card.X25519: 0xE3}
+// trussedIDs are the algorithm numbers of the Trussed applet that differ, and
+// trussedOld those that differed once. E0 and E1, others' Ed25519 and X25519, are
+// never sent for these: they would make RSA keys.
+var (
+	trussedIDs = map[card.Algorithm]byte{card.Ed25519: 0xE2, card.X25519: 0xE3}
+	trussedOld = map[card.Algorithm]byte{card.RSA3072: 0xE0, card.RSA4096: 0xE1}
+)
 
 const factory = "PIN 123456, PUK 12345678, management key 0102030405060708 three times"
 
@@ -171,7 +176,7 @@ var cardTable = []CardRow{
 		Name: "Nitrokey 3", Manufacturer: "Nitrokey", Model: "Nitrokey 3", label: "Nitrokey PIV",
 		HasSetAdmin: true, HasReset: true, DigitsOnly: true,
 		ManagementKey: TripleDES, AESManagement: true,
-		OldIDs:   trussedIDs,
+		IDs: trussedIDs, OldIDs: trussedOld,
 		Defaults: factory,
 		Quirk:    "GET VERSION says 6.6.6 and GET SERIAL 5437251 on every one: neither is asked; GET METADATA answers with nothing; PIN of digits only; firmware before 1.8.2 has numbers of its own, E0 and E1 being RSA-3072 and RSA-4096, and wants the PIN for key 9E too; RESET takes a blocked PIN and no blocked PUK, which is never told; 9A has a key from the factory, without a certificate",
 		Source:   "trussed-dev/piv-authenticator, src/lib.rs, src/piv_types.rs, src/commands.rs, src/container.rs and src/constants.rs; Nitrokey/nitrokey-3-firmware, release 1.8.2",
@@ -180,7 +185,7 @@ var cardTable = []CardRow{
 		Name: "Solo 2", Manufacturer: "SoloKeys", Model: "Solo 2", label: "SoloKeys PIV",
 		HasSetAdmin: true, HasReset: true, DigitsOnly: true,
 		ManagementKey: TripleDES, AESManagement: true,
-		OldIDs:   trussedIDs,
+		IDs: trussedIDs, OldIDs: trussedOld,
 		Defaults: factory, Quirk: "as Nitrokey 3: an older state of the same applet",
 		Source: "trussed-dev/piv-authenticator, src/constants.rs",
 	},
@@ -219,7 +224,7 @@ var cardTable = []CardRow{
 	},
 	{
 		Name: "OpenFIPS201", Manufacturer: "", Model: "OpenFIPS201", label: "OpenFIPS201",
-		HasDiscovery: true, MayBeMore: true, ManagementKey: TripleDES, AESManagement: true,
+		HasSetAdmin: true, HasReset: true, HasDiscovery: true, MayBeMore: true, ManagementKey: TripleDES, AESManagement: true,
 		Defaults: "the issuer's: random PIN and PUK, no management key, no keys, no objects",
 		Quirk:    "slots, their algorithms and objects exist as the personaliser made them; an object that was made and not filled may be answered with 9000 alone; the global PIN may be the only one; the management key may have one form of authentication only; Yubico's commands are those of Swissbit's iShield Key 2, which tells of every slot, with a key or without, what was made last: not believed",
 		Source:   "makinako/OpenFIPS201, PIV.java and Config.java (1.10); framefilter/keyroost, issue 113",

@@ -30,6 +30,7 @@ type token struct {
 	atr      string
 	verified bool
 	tries    int
+	keeps    bool // and when it is selected, as Nitrokey 3
 	format   bool // 6A80, uncounted, to a PIN of other than digits
 }
 
@@ -47,7 +48,7 @@ func (f *token) Transmit(b []byte) ([]byte, error) {
 	ok(f.t, err)
 	switch cmd.INS {
 	case insSelect:
-		f.verified = false
+		f.verified = f.verified && f.keeps
 	case insVerify:
 		f.log = append(f.log, cmd)
 		s := f.verify(cmd.Data)
@@ -191,6 +192,31 @@ func TestOlderNumbers(t *testing.T) {
 	}
 }
 
+// TestOthersNumbers: what is Ed25519 and X25519 elsewhere made RSA keys on a
+// Nitrokey 3 before firmware 1.8.2: it is not sent for them.
+func TestOthersNumbers(t *testing.T) {
+	f := newToken(t, labelled("Nitrokey PIV"))
+	f.answer = func(cmd apdu.Command) ([]byte, apdu.Status) {
+		switch cmd.INS {
+		case insMetadata:
+			return nil, apdu.OK
+		case insGenerate:
+			if id := cmd.Data[4]; id == 0xE0 || id == 0xE1 {
+				t.Errorf("GENERATE with %02X", id)
+			}
+			return nil, apdu.ErrIncorrectData
+		}
+		return mutual(t, 0x0A, factoryAdmin, tagResponse)(cmd)
+	}
+	for _, a := range []card.Algorithm{card.Ed25519, card.X25519} {
+		c := Open(f)
+		ok(t, c.LoginAdmin(ctx, sec(factoryAdmin)))
+		if _, err := c.Generate(ctx, "86", GenerateOptions{Algorithm: a}); !errors.Is(err, card.ErrUnsupported) {
+			t.Error(err)
+		}
+	}
+}
+
 // TestCardKeyWantsPIN: key 9E of a card without metadata may want the PIN: the
 // one that was given is verified then, and not before.
 func TestCardKeyWantsPIN(t *testing.T) {
@@ -270,8 +296,9 @@ func TestResetOfPINAlone(t *testing.T) {
 // TestResetNotThere: a card without RESET keeps its PIN.
 func TestResetNotThere(t *testing.T) {
 	f := newToken(t, labelled("OpenFIPS201"))
-	if err := Open(f).Reset(ctx); !errors.Is(err, card.ErrUnsupported) || f.tries != 3 {
-		t.Errorf("%d tries: %v", f.tries, err)
+	err := Open(f).Reset(ctx)
+	if n, _ := f.count(insReset); !errors.Is(err, card.ErrUnsupported) || f.tries != 3 || n != 1 {
+		t.Errorf("asked %d times, %d tries: %v", n, f.tries, err)
 	}
 }
 
@@ -575,5 +602,25 @@ func TestOthersAttestations(t *testing.T) {
 		if ref == "" && err == nil || ref != "" && (err != nil || a.Ref != ref) {
 			t.Errorf("%s: %+v %v", name, a, err)
 		}
+	}
+}
+
+// TestNotSelectable: an applet that is switched off is none.
+func TestNotSelectable(t *testing.T) {
+	f := newToken(t, nil)
+	f.answer = func(apdu.Command) ([]byte, apdu.Status) { return nil, errNotSelectable }
+	if err := Open(f).Probe(ctx); !errors.Is(err, card.ErrNoApplet) || len(f.log) != 1 {
+		t.Errorf("%d commands: %v", len(f.log), err)
+	}
+}
+
+// TestVerifiedAlready: a card that says that the PIN is verified is not asked for
+// the tries again, which it does not tell then.
+func TestVerifiedAlready(t *testing.T) {
+	f := newToken(t, labelled("Nitrokey PIV"))
+	f.keeps, f.verified = true, true
+	ok(t, Open(f).Login(ctx, sec(factoryPIN), LoginOptions{}))
+	if n, withData := f.count(insVerify); n != 2 || withData != 1 {
+		t.Errorf("%d VERIFY, %d with data", n, withData)
 	}
 }

@@ -164,7 +164,7 @@ func (x *tx) selectApplet() error {
 	}
 	if err != nil {
 		switch s, _ := apdu.StatusOf(err); s {
-		case apdu.ErrNotFound, apdu.ErrFunctionNotSupported, apdu.ErrReferenceNotFound, apdu.ErrIncorrectP1P2, apdu.ErrInstruction, apdu.ErrClass:
+		case apdu.ErrNotFound, apdu.ErrFunctionNotSupported, apdu.ErrReferenceNotFound, apdu.ErrIncorrectP1P2, apdu.ErrInstruction, apdu.ErrClass, errNotSelectable:
 			return fmt.Errorf("%w: no PIV: %w", card.ErrNoApplet, err)
 		default:
 			return err
@@ -180,6 +180,11 @@ func (x *tx) selectApplet() error {
 	x.c.state.open = open && x.row().HasDiscovery
 	return nil
 }
+
+// errNotSelectable is what JavaCards say of an applet that is there and refuses,
+// as one that is switched off for the interface does (yubikey-manager,
+// yubikit/core/smartcard).
+const errNotSelectable apdu.Status = 0x6999
 
 // A template is the application property template that SELECT returns
 // (SP 800-73-4 part 2, table 3).
