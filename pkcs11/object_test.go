@@ -240,3 +240,15 @@ func TestChangesAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// Handles fit CK_ULONG, wherever that has 32 bits, however often one is used.
+func TestHandlesFit(t *testing.T) {
+	m := newModule(t, newFakeCard(), Config{})
+	for range 1000 {
+		s := open(t, m, 0)
+		if n, ok := decodeULong(encodeULong(uint(s))); !ok || session.SessionHandle(n) != s {
+			t.Fatalf("session %#x does not fit %d bytes", uint64(s), ck.ULongSize)
+		}
+		must(t, "C_CloseSession", m.CloseSession(s))
+	}
+}

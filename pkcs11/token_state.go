@@ -184,13 +184,14 @@ func (t *token) verify(ctx context.Context, pin *secret.Secret) error {
 	return err
 }
 
-// Logout is called by package session.
+// Logout is called by package session. What only this user may see is not kept.
 func (t *token) Logout(user session.UserType) error {
 	defer t.pinUsed(false)
 	if ck.UserType(user) == ck.CKU_SO {
 		t.forget(func(k objectKey, _ *object) bool { return k.admin })
 		return t.card.LogoutAdmin(t.ctx)
 	}
+	t.forget(func(k objectKey, _ *object) bool { return k.class == ck.CKO_DATA && k.private })
 	return t.card.Logout(t.ctx)
 }
 

@@ -554,3 +554,22 @@ func TestSearchBesideSlowCard(t *testing.T) {
 	close(release)
 	must(t, "C_GetTokenInfo", <-told)
 }
+
+// The value of a private data object is not kept beyond the user's logout.
+func TestPrivateDataIsForgotten(t *testing.T) {
+	f := filled(t)
+	f.data["Closed"] = []byte("first")
+	m := newModule(t, f, Config{})
+	s := open(t, m, 0)
+	for _, want := range []string{"first", "second"} {
+		f.data["Closed"] = []byte(want)
+		must(t, "C_Login", m.Login(s, ck.CKU_USER, []byte(fakePIN)))
+		data := only(t, m, s, Template{{ck.CKA_CLASS, encodeULong(uint(ck.CKO_DATA))}, {ck.CKA_LABEL, []byte("Closed")}})
+		r := []Request{{Type: ck.CKA_VALUE, Out: Out{Room: 10}}}
+		must(t, "C_GetAttributeValue", m.GetAttributeValue(s, data, r))
+		if string(r[0].Out.Data) != want {
+			t.Errorf("%q, want %q", r[0].Out.Data, want)
+		}
+		must(t, "C_Logout", m.Logout(s))
+	}
+}

@@ -340,7 +340,11 @@ func (x *tx) changeAdminKey(row managementRow, key *secret.Secret, o ManagementK
 		}
 		return x.written(err, "the management key is the old one")
 	}
+	x.ours = true // no other applet takes it
 	if err := x.noteAdminKey(notes, key, o); err != nil {
+		if o.Protect && (isStatus(err, apdu.ErrIncorrectData) || isStatus(err, apdu.ErrNotFound)) { // Nitrokey 3, CanoKey 1.x
+			err = fmt.Errorf("%w: no place for a management key behind the PIN: %w", card.ErrUnsupported, err)
+		}
 		return x.undoAdminKey(old, stored, err)
 	}
 	x.c.adminKey.keep(key, x.c.epoch)

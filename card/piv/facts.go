@@ -165,10 +165,10 @@ func (x *tx) askGUID() (fingerprint, error) {
 	return guidOf(v), nil
 }
 
-// guidOf is the name that a CHUID gives to a card: its GUID, or the FASC-N of
-// government cards from before there were GUIDs, whose place holds zeros
-// (SP 800-73-4 part 1, section 3.1.2). The FASC-N of cards that no agency issued
-// is that of many.
+// guidOf is the name that a CHUID gives to a card: its GUID, or the number in the
+// FASC-N of government cards from before there were GUIDs, whose place holds
+// zeros (SP 800-73-4 part 1, section 3.1.2). The FASC-N of cards that no agency
+// issued is that of many.
 func guidOf(v []byte) fingerprint {
 	chuid, err := decodeCHUID(v)
 	switch {
@@ -176,10 +176,11 @@ func guidOf(v []byte) fingerprint {
 		return fingerprint{source: nameless}
 	case chuid.GUID != [16]byte{}:
 		return fingerprint{chuidGUID, fmt.Sprintf("%x", chuid.GUID)}
-	case len(chuid.FASCN) != len(nonFederalFASCN) || bytes.HasPrefix(chuid.FASCN, nonFederalFASCN[:5]) || padding(chuid.FASCN):
-		return fingerprint{source: nameless}
 	}
-	return fingerprint{chuidGUID, fmt.Sprintf("%x", []byte(chuid.FASCN))}
+	if number, ok := credentialNumber(chuid.FASCN); ok {
+		return fingerprint{chuidGUID, number}
+	}
+	return fingerprint{source: nameless}
 }
 
 // unsupported tells whether a status word says that the card has no such

@@ -103,7 +103,7 @@ var cardTable = []CardRow{
 		HasSerial: true, HasMetadata: true, HasPolicies: true, HasAttest: true, HasImport: true, HasSetAdmin: true, HasRetries: true, HasReset: true, HasMove: true,
 		ManagementKey: TripleDES, AESManagement: true,
 		Defaults: factory,
-		Quirk:    "GET VERSION says 5.0.0 (1.x) or 5.7.0, which is no firmware of its own: not asked; what one has is tried: 1.x has slots 9A to 9E alone, and neither GET METADATA, ATTEST nor SET PIN RETRIES; management key AES-192 alone from 3.1; MOVE KEY to a slot with a key is refused; tries of 1 to 15",
+		Quirk:    "GET VERSION says 5.0.0 (1.x) or 5.7.0, which is no firmware of its own: not asked; what one has is tried: 1.x has slots 9A to 9E alone, and neither GET METADATA, ATTEST nor SET PIN RETRIES; management key AES-192 alone from 3.1; MOVE KEY to a slot with a key is refused; tries of 1 to 15; its owner can give Ed25519, X25519, RSA-3072 and RSA-4096 other algorithm numbers, which are not asked for",
 		Source:   "canokeys/canokey-core, applets/piv/piv.c; canokeys/canokey-documentation, content/development/protocols/piv.md",
 	},
 	{

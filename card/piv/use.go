@@ -99,18 +99,8 @@ func (k *privateKey) do(what string, prepare func(card.KeyInfo, AlgorithmRow) (j
 		if err != nil {
 			return result{}, err
 		}
-		if k.o.PIN != nil && info.PINPolicy != card.PINNever {
-			if err := x.verify(k.o.PIN, k.o.SpendLastTry); err != nil {
-				return result{}, err
-			}
-		} else if k.o.Pad && info.PINPolicy != card.PINNever {
-			if err := x.verifyOnPad(k.o.SpendLastTry); err != nil {
-				return result{}, err
-			}
-		} else if k.usesLogin(info) {
-			if err := x.relogin(); err != nil {
-				return result{}, err
-			}
+		if err := k.unlock(x, info); err != nil {
+			return result{}, err
 		}
 		out, err := x.use(s, info, row, j)
 		if errors.Is(err, card.ErrLoginRequired) && x.ours && info.PINPolicy == card.PINNever {
@@ -128,6 +118,23 @@ func (k *privateKey) do(what string, prepare func(card.KeyInfo, AlgorithmRow) (j
 	}
 	k.learn(r.info)
 	return r.out, nil
+}
+
+// unlock has the PIN verified, the way that the options say, where the key wants
+// one.
+func (k *privateKey) unlock(x *tx, info card.KeyInfo) error {
+	switch {
+	case info.PINPolicy == card.PINNever:
+		return nil
+	case k.o.PIN != nil:
+		return x.verify(k.o.PIN, k.o.SpendLastTry)
+	case k.o.Pad:
+		return x.verifyOnPad(k.o.SpendLastTry)
+	case k.usesLogin(info):
+		return x.relogin()
+	default:
+		return nil
+	}
 }
 
 // loginAnyway verifies the PIN that there is for a key that should not want it
