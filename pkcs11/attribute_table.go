@@ -112,7 +112,7 @@ var attributeTable = [...]attributeRow{
 	{ck.CKA_UNIQUE_ID, anyBytes, anywhere, 0, 0, nil},
 	{ck.CKA_MODIFIABLE, boolean, inAll, 0, given | copying, yes},
 	{ck.CKA_COPYABLE, boolean, inAll, 0, given | change | onlyFalse, yes},
-	{ck.CKA_DESTROYABLE, boolean, inAll, 0, given, yes},
+	{ck.CKA_DESTROYABLE, boolean, inAll, 0, given | copying, yes},
 
 	{ck.CKA_APPLICATION, anyBytes, inData, 0, create | change, blank},
 	{ck.CKA_OBJECT_ID, anyBytes, inData, 0, create | change, blank},

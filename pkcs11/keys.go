@@ -143,6 +143,7 @@ var (
 		ck.CKR_KEY_SIZE_RANGE:           ck.CKR_UNWRAPPING_KEY_SIZE_RANGE,
 		ck.CKR_KEY_HANDLE_INVALID:       ck.CKR_UNWRAPPING_KEY_HANDLE_INVALID,
 		ck.CKR_ENCRYPTED_DATA_INVALID:   ck.CKR_WRAPPED_KEY_INVALID,
+		ck.CKR_AEAD_DECRYPT_FAILED:      ck.CKR_WRAPPED_KEY_INVALID,
 		ck.CKR_ENCRYPTED_DATA_LEN_RANGE: ck.CKR_WRAPPED_KEY_LEN_RANGE,
 	}
 )
@@ -176,7 +177,7 @@ func (m *Module) WrapKey(s session.SessionHandle, given *Mechanism, wrapping, ke
 		}
 		defer clear(value)
 		op := &operation{mechanism: row, use: &use{ctx: m.contextOf(by), key: by}}
-		if op.transform, err = row.encrypt(op.use, param); err != nil {
+		if op.transform, err = row.wrapping(op.use, given, param, true); err != nil {
 			return recode(err, wrappingCodes)
 		}
 		if ok, err := out.fits(op.wholeLen(len(value)).n); !ok {
@@ -326,7 +327,7 @@ func (m *Module) unwrap(s session.SessionHandle, given *Mechanism, h session.Obj
 	if err := op.use.once(); err != nil {
 		return nil, err
 	}
-	if op.transform, err = row.decrypt(op.use, param); err != nil {
+	if op.transform, err = row.wrapping(op.use, given, param, false); err != nil {
 		return nil, err
 	}
 	value, err := op.whole(wrapped)
@@ -364,8 +365,37 @@ func (m *Module) contextOf(key *object) context.Context {
 	return m.lib.ctx
 }
 
-// WrapKeyAuthenticated is C_WrapKeyAuthenticated (3.2): an AEAD mechanism whose
-// additional data is an argument.
+// wrapping is the transform that wraps or unwraps: the mechanism's own, or, in the
+// authenticated functions, that of one message.
+func (m *mechanism) wrapping(u *use, given *Mechanism, param any, seal bool) (transform, error) {
+	switch {
+	case !given.PerMessage && seal:
+		return m.encrypt(u, param)
+	case !given.PerMessage:
+		return m.decrypt(u, param)
+	}
+	all, err := m.message(u)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := all.begin(given.Parameter, false); err != nil {
+		return nil, err
+	}
+	return &whole{size: func(n int) int { return n }, finish: func(in []byte) ([]byte, error) {
+		msg, err := all.begin(given.Parameter, seal) // now, as it may make the IV
+		if err != nil {
+			return nil, err
+		}
+		if seal {
+			return msg.seal(given.Associated, in)
+		}
+		return msg.unseal(given.Associated, in)
+	}}, nil
+}
+
+// WrapKeyAuthenticated is C_WrapKeyAuthenticated (3.2): an AEAD mechanism with a
+// message's parameter, which takes IV and tag, and the additional data as an
+// argument.
 func (m *Module) WrapKeyAuthenticated(s session.SessionHandle, given *Mechanism, wrapping, key session.ObjectHandle, associated []byte, out *Out) error {
 	given, err := withAssociated(given, associated)
 	if err != nil {
@@ -393,6 +423,6 @@ func withAssociated(given *Mechanism, associated []byte) (*Mechanism, error) {
 		return nil, ck.CKR_MECHANISM_INVALID
 	}
 	with := *given
-	with.Associated = associated
+	with.Associated, with.PerMessage = associated, true
 	return &with, nil
 }

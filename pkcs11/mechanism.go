@@ -164,10 +164,6 @@ func start(given *Mechanism, can func(*mechanism) bool, key *object, class ck.Ob
 		return m, nil, nil
 	}
 	param, err := m.param(given.Parameter)
-	if p, ok := param.(gcm); ok && given.Associated != nil {
-		p.aad = given.Associated
-		param = p
-	}
 	return m, param, err
 }
 

@@ -136,6 +136,9 @@ func TestAttributes(t *testing.T) {
 	if err != nil || n == 0 {
 		t.Errorf("C_GetObjectSize: %d, %v", n, err)
 	}
+	kept, err := k.m.CopyObject(k.s, secret, Template{{ck.CKA_DESTROYABLE, no}})
+	must(t, "C_CopyObject", err)
+	want(t, "its end", k.m.DestroyObject(k.s, kept), ck.CKR_ACTION_PROHIBITED)
 	must(t, "not trusted, as ever", k.m.SetAttributeValue(k.s, secret, Template{{ck.CKA_TRUSTED, no}}))
 	want(t, "trusted", k.m.SetAttributeValue(k.s, secret, Template{{ck.CKA_TRUSTED, yes}}), ck.CKR_ATTRIBUTE_READ_ONLY)
 	must(t, "C_DestroyObject", k.m.DestroyObject(k.s, secret))

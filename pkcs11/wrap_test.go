@@ -75,3 +75,39 @@ func TestWrapLengths(t *testing.T) {
 	want(t, "a private key, which tells no length", k.m.WrapKey(k.s, ecb, by, priv, &Out{Room: 1000}), ck.CKR_KEY_NOT_WRAPPABLE)
 	must(t, "a private key, padded", k.m.WrapKey(k.s, padded, by, priv, &Out{Room: 1000}))
 }
+
+// C_WrapKeyAuthenticated takes a message's parameter: the IV is made, the tag
+// stands beside, and the additional data counts (section 5.18.6 of 3.2).
+func TestWrapAuthenticated(t *testing.T) {
+	k := newKeyring(t)
+	by, _ := k.key(ck.CKK_AES)
+	value := randomBytes(20)
+	key, err := k.m.CreateObject(k.s, with(implied(ck.CKO_SECRET_KEY, ck.CKK_GENERIC_SECRET), Attribute{ck.CKA_VALUE, value}))
+	must(t, "C_CreateObject", err)
+	iv, tag, aad := make([]byte, 12), make([]byte, 16), []byte("aad")
+	mech := func(generator ck.Generator, bits int) *Mechanism {
+		return &Mechanism{Type: ck.CKM_AES_GCM, Parameter: param(iv, 12, 0, uint(generator), tag, bits)}
+	}
+	ask := &Out{Null: true}
+	must(t, "length", k.m.WrapKeyAuthenticated(k.s, mech(ck.CKG_GENERATE, 128), by, key, aad, ask))
+	if ask.Len != 20 || !bytes.Equal(iv, make([]byte, 12)) {
+		t.Errorf("length %d, IV %x", ask.Len, iv)
+	}
+	want(t, "a tag of no length", k.m.WrapKeyAuthenticated(k.s, mech(ck.CKG_GENERATE, 1), by, key, aad, &Out{Room: 100}), ck.CKR_MECHANISM_PARAM_INVALID)
+	wrapped := out(t, "C_WrapKeyAuthenticated", func(o *Out) error {
+		return k.m.WrapKeyAuthenticated(k.s, mech(ck.CKG_GENERATE, 128), by, key, aad, o)
+	})
+	if len(wrapped) != 20 || bytes.Equal(iv, make([]byte, 12)) || bytes.Equal(tag, make([]byte, 16)) {
+		t.Fatalf("wrapped %x, IV %x, tag %x", wrapped, iv, tag)
+	}
+	template := with(implied(ck.CKO_SECRET_KEY, ck.CKK_GENERIC_SECRET), Attribute{ck.CKA_SENSITIVE, no})
+	again, err := k.m.UnwrapKeyAuthenticated(k.s, mech(ck.CKG_NO_GENERATE, 128), by, wrapped, template, aad)
+	must(t, "C_UnwrapKeyAuthenticated", err)
+	if got := k.value(t, again, ck.CKA_VALUE); !bytes.Equal(got, value) {
+		t.Errorf("%x unwraps to %x", value, got)
+	}
+	_, err = k.m.UnwrapKeyAuthenticated(k.s, mech(ck.CKG_NO_GENERATE, 128), by, wrapped, template, []byte("other"))
+	want(t, "other additional data", err, ck.CKR_WRAPPED_KEY_INVALID)
+	_, err = k.m.UnwrapKeyAuthenticated(k.s, mech(ck.CKG_NO_GENERATE, 128), by, wrapped, template, nil)
+	want(t, "no additional data", err, ck.CKR_WRAPPED_KEY_INVALID)
+}
