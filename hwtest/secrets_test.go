@@ -37,6 +37,22 @@ func TestFindSecrets(t *testing.T) {
 	}
 }
 
+// Six digits turn up in long numbers by chance; a PIN that is told stands alone.
+func TestFindPINs(t *testing.T) {
+	for content, want := range map[string]bool{
+		"PIN 918273 is wrong": true,
+		"918273":              true,
+		"code 0918273":        true,
+		hex.EncodeToString([]byte("918273\xFF\xFF")): true,
+		"fingerprint 0a1b2c3d4e918273aabbccddeeff":   false,
+		"0a1b2c3d4e918273aabbccddeeff, PIN 918273":   true,
+	} {
+		if got := holds([]byte(content), []byte("918273")); got != want {
+			t.Errorf("%s: %v", content, got)
+		}
+	}
+}
+
 // The keys and PINs of a card are looked for in whatever was kept.
 func TestCardSecretsAreLookedFor(t *testing.T) {
 	dir := t.TempDir()
