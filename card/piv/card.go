@@ -36,6 +36,9 @@ type Card struct {
 	refused  refusals
 	tries    map[card.SecretName]int
 
+	// unlocked: the card took a secret from here, and nothing came between.
+	unlocked bool
+
 	now func() time.Time
 }
 
@@ -73,6 +76,16 @@ func (c *Card) Close() error {
 	c.forgetSecrets()
 	c.state = state{}
 	return nil
+}
+
+// Unlocked tells whether the card took a PIN or a management key from here, which
+// it may remember for whoever speaks to it next: to be asked after Close, by a
+// program that ends without a logout and can reset the card instead. Access
+// condition: always; nothing is sent.
+func (c *Card) Unlocked() bool {
+	c.turn <- struct{}{}
+	defer c.give()
+	return c.unlocked
 }
 
 func (c *Card) forgetSecrets() {

@@ -114,7 +114,7 @@ func (x *tx) replace(name card.SecretName, old *secret.Secret, newName card.Secr
 				delete(x.c.tries, newName)
 				x.c.state.verified, x.verified = false, false
 				if cmd.INS == insChangeReference && name == card.PIN {
-					x.c.state.open = true // by the standard, part 2 section 3.2.2
+					x.openedByPIN() // by the standard, part 2 section 3.2.2
 				}
 				return nil
 			case errors.Is(err, errNotThisFormat):

@@ -372,7 +372,8 @@ func (x *tx) verify(pin *secret.Secret, spendLastTry bool) error {
 		if err != nil {
 			return err
 		}
-		x.c.state.verified, x.verified, x.c.state.open = true, true, true
+		x.c.state.verified, x.verified = true, true
+		x.openedByPIN()
 		return nil
 	})
 }

@@ -221,7 +221,8 @@ func (x *tx) padAnswer(w padWork, resp []byte) error {
 // typedRight notes what the card did.
 func (x *tx) typedRight(w padWork) {
 	if w.sets == "" {
-		x.c.state.verified, x.verified, x.c.state.open = true, true, true
+		x.c.state.verified, x.verified = true, true
+		x.openedByPIN()
 		return
 	}
 	x.c.refused.forget(w.sets)
@@ -234,5 +235,5 @@ func (x *tx) typedRight(w padWork) {
 	x.c.pin.drop()
 	_, err := x.send(apdu.Command{INS: insVerify, P2: w.ref})
 	x.c.state.verified, x.verified = err == nil, err == nil
-	x.c.state.open = true // by the standard, part 2 section 3.2.2
+	x.openedByPIN() // by the standard, part 2 section 3.2.2
 }

@@ -184,9 +184,11 @@ func (a *app) connect(h *host.Host, name string) (*pivCard, error) {
 	return c, nil
 }
 
+// close gives the card up. One that took a PIN or a management key is reset, which
+// costs no command: the next program must not find it open.
 func (c *pivCard) close() {
 	c.Card.Close()
-	c.conn.Close()
+	host.Leave(c.conn, c.Unlocked()) //nolint:errcheck // what the command was for is done
 }
 
 // on says on which card err came about.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"cardbridge/apdu"
 	"cardbridge/card"
@@ -236,4 +237,17 @@ func (h *Host) Diagnose(ctx context.Context) []reader.Finding {
 		found = append(found, h.pcsc.Diagnose(ctx)...)
 	}
 	return found
+}
+
+// resetTime bounds how long a card is waited for that is to be reset.
+const resetTime = time.Second
+
+// Leave gives a connection up, after resetting the card if that is asked for.
+func Leave(conn Conn, reset bool) (err error) {
+	if reset {
+		ctx, cancel := context.WithTimeout(context.Background(), resetTime)
+		defer cancel()
+		err = conn.Reset(ctx)
+	}
+	return errors.Join(err, conn.Close())
 }

@@ -2,8 +2,6 @@ package token
 
 import (
 	"context"
-	"errors"
-	"time"
 
 	"cardbridge/card"
 	"cardbridge/internal/host"
@@ -38,23 +36,10 @@ func (s source) Watch(ctx context.Context, deliver func(pkcs11.SlotEvent), ready
 			event := pkcs11.SlotEvent{Slot: pkcs11.Slot{Reader: e.Reader, Applet: a.applet}}
 			if e.Kind == reader.CardInserted {
 				if conn, err := s.host.Connect(e.Reader); err == nil { // or the slot has no token
-					event.Token = a.open(conn, func(reset bool) error { return leave(conn, reset) })
+					event.Token = a.open(conn, func(reset bool) error { return host.Leave(conn, reset) })
 				}
 			}
 			deliver(event)
 		}
 	})
-}
-
-// resetTime bounds how long a card is waited for that is to be reset.
-const resetTime = time.Second
-
-// leave gives a connection up, after resetting the card if that is asked for.
-func leave(conn host.Conn, reset bool) (err error) {
-	if reset {
-		ctx, cancel := context.WithTimeout(context.Background(), resetTime)
-		defer cancel()
-		err = conn.Reset(ctx)
-	}
-	return errors.Join(err, conn.Close())
 }
