@@ -36,8 +36,8 @@ type Identity struct {
 	Manufacturer string // "Yubico", "" where the card does not tell
 	Model        string // "YubiKey 5", "PIV card"
 	// Serial is what --serial takes and what is printed on the card: decimal
-	// where the vendor has a serial number, else the CHUID's GUID in hex; empty
-	// where the card has neither.
+	// where the vendor has a serial number, else the CHUID's GUID in hex, or the
+	// number in its FASC-N; empty where the card has none of them.
 	Serial  string
 	Version Version // firmware; zero where the card does not tell
 }

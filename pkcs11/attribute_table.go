@@ -80,6 +80,7 @@ const (
 	sensitive                   // not told where CKA_SENSITIVE, or not CKA_EXTRACTABLE
 	onlyTrue                    // changes from false to true only
 	onlyFalse                   // changes from true to false only
+	neverTrue                   // may be given as what it always is
 
 	given = create | generate
 )
@@ -111,14 +112,14 @@ var attributeTable = [...]attributeRow{
 	{ck.CKA_UNIQUE_ID, anyBytes, anywhere, 0, 0, nil},
 	{ck.CKA_MODIFIABLE, boolean, inAll, 0, given | copying, yes},
 	{ck.CKA_COPYABLE, boolean, inAll, 0, given | change | onlyFalse, yes},
-	{ck.CKA_DESTROYABLE, boolean, inAll, 0, given, yes},
+	{ck.CKA_DESTROYABLE, boolean, inAll, 0, given | copying, yes},
 
 	{ck.CKA_APPLICATION, anyBytes, inData, 0, create | change, blank},
 	{ck.CKA_OBJECT_ID, anyBytes, inData, 0, create | change, blank},
 	{ck.CKA_VALUE, anyBytes, inData | inCertificate, 0, create | change, blank},
 
 	{ck.CKA_CERTIFICATE_TYPE, number, inCertificate, 0, create, nil},
-	{ck.CKA_TRUSTED, boolean, inCertificate | inPublic | inSecret, 0, 0, no},
+	{ck.CKA_TRUSTED, boolean, inCertificate | inPublic | inSecret, 0, given | change | neverTrue, no},
 	{ck.CKA_CERTIFICATE_CATEGORY, number, inCertificate, 0, create, encodeZero},
 	{ck.CKA_CHECK_VALUE, anyBytes, inCertificate | inSecret, 0, given, nil},
 	{ck.CKA_START_DATE, date, inCertificate | inKeys, 0, given | change, blank},

@@ -30,7 +30,7 @@ func check(t Template, class ck.ObjectClass, keyType ck.KeyType, rule rules) err
 			return err
 		case row.rules&rule == 0 && row.rules&given != 0:
 			return ck.CKR_TEMPLATE_INCONSISTENT
-		case row.rules&rule == 0:
+		case row.rules&rule == 0, row.rules&neverTrue != 0 && !bytes.Equal(t[i].Value, no):
 			return ck.CKR_ATTRIBUTE_READ_ONLY
 		}
 	}
@@ -146,6 +146,9 @@ func newObject(t Template, class ck.ObjectClass, keyType ck.KeyType, key any, fr
 		attrs.setBool(ck.CKA_NEVER_EXTRACTABLE, local && !attrs.bool(ck.CKA_EXTRACTABLE))
 	}
 	attrs.setDefault(ck.CKA_PRIVATE, no)
+	if attrs.bool(ck.CKA_ALWAYS_AUTHENTICATE) && !attrs.bool(ck.CKA_PRIVATE) {
+		return nil, ck.CKR_TEMPLATE_INCONSISTENT // section 4.10
+	}
 	for i := range attributeTable {
 		row := &attributeTable[i]
 		if row.value != nil && row.classes&mask != 0 && (row.keys == 0 || row.keys&kind != 0) {

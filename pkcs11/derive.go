@@ -15,6 +15,7 @@ type derivation struct {
 	m        *Module
 	s        session.SessionHandle
 	user     bool // somebody is logged in
+	usage    ck.AttributeType
 	use      *use
 	row      *mechanism
 	param    any
@@ -36,7 +37,7 @@ func (m *Module) derivation(s session.SessionHandle, given *Mechanism, base sess
 	if err != nil {
 		return nil, err
 	}
-	d := &derivation{m: m, s: s, user: user, use: &use{ctx: m.contextOf(key), key: key}}
+	d := &derivation{m: m, s: s, user: user, usage: usage, use: &use{ctx: m.contextOf(key), key: key}}
 	d.use.other = func(h session.ObjectHandle) (*object, error) { return m.keyFor(s, h, ck.CKR_KEY_HANDLE_INVALID) }
 	if d.row, d.param, err = start(given, can, key, class, usage); err != nil {
 		return nil, err
@@ -88,10 +89,12 @@ func (d *derivation) keep(value []byte) (session.ObjectHandle, error) {
 	if err != nil {
 		return 0, ck.CKR_KEY_SIZE_RANGE
 	}
-	// Section 5.18.7: a derived key is as sensitive as its base always was.
-	key := d.use.key
-	o.attrs.setBool(ck.CKA_ALWAYS_SENSITIVE, key.is(ck.CKA_ALWAYS_SENSITIVE) && o.attrs.bool(ck.CKA_SENSITIVE))
-	o.attrs.setBool(ck.CKA_NEVER_EXTRACTABLE, key.is(ck.CKA_NEVER_EXTRACTABLE) && !o.attrs.bool(ck.CKA_EXTRACTABLE))
+	// Section 5.18.7: a derived key is as sensitive as its base always was; one that
+	// was encapsulated never was.
+	if key := d.use.key; d.usage == ck.CKA_DERIVE {
+		o.attrs.setBool(ck.CKA_ALWAYS_SENSITIVE, key.is(ck.CKA_ALWAYS_SENSITIVE) && o.attrs.bool(ck.CKA_SENSITIVE))
+		o.attrs.setBool(ck.CKA_NEVER_EXTRACTABLE, key.is(ck.CKA_NEVER_EXTRACTABLE) && !o.attrs.bool(ck.CKA_EXTRACTABLE))
+	}
 	return d.m.keep(d.s, o)
 }
 

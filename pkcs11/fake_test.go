@@ -490,7 +490,11 @@ func param(fields ...any) Parameter {
 	for _, f := range fields {
 		switch v := f.(type) {
 		case []byte:
-			p.Bytes = binary.NativeEndian.AppendUint64(p.Bytes, mem.add(v))
+			if ck.PointerSize == 4 {
+				p.Bytes = binary.NativeEndian.AppendUint32(p.Bytes, uint32(mem.add(v)))
+			} else {
+				p.Bytes = binary.NativeEndian.AppendUint64(p.Bytes, mem.add(v))
+			}
 		case uint:
 			p.Bytes = append(p.Bytes, encodeULong(v)...)
 		case int:

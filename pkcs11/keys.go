@@ -65,8 +65,8 @@ func (m *Module) newSessionObject(s session.SessionHandle, t Template, class ck.
 	return m.keep(s, o)
 }
 
-// GenerateKeyPair is C_GenerateKeyPair: on the card where either half is to be
-// a token object, in memory otherwise.
+// GenerateKeyPair is C_GenerateKeyPair: on the card where the private key is to be
+// a token object, in memory otherwise. A card keeps no public key of its own.
 func (m *Module) GenerateKeyPair(s session.SessionHandle, given *Mechanism, pub, priv Template) (p, q session.ObjectHandle, err error) {
 	user, err := m.loggedIn(s)
 	if err != nil {
@@ -92,8 +92,11 @@ func (m *Module) GenerateKeyPair(s session.SessionHandle, given *Mechanism, pub,
 	if err := check(priv, ck.CKO_PRIVATE_KEY, keyType, generate); err != nil {
 		return 0, 0, err
 	}
-	if pub.bool(ck.CKA_TOKEN, false) || priv.bool(ck.CKA_TOKEN, false) {
+	switch {
+	case priv.bool(ck.CKA_TOKEN, false):
 		return m.generateOnCard(s, pub, priv, keyType)
+	case pub.bool(ck.CKA_TOKEN, false):
+		return 0, 0, ck.CKR_TEMPLATE_INCONSISTENT
 	}
 	from := origin{generate, uint(row.typ), user}
 	private := priv.bool(ck.CKA_PRIVATE, user)
@@ -140,6 +143,7 @@ var (
 		ck.CKR_KEY_SIZE_RANGE:           ck.CKR_UNWRAPPING_KEY_SIZE_RANGE,
 		ck.CKR_KEY_HANDLE_INVALID:       ck.CKR_UNWRAPPING_KEY_HANDLE_INVALID,
 		ck.CKR_ENCRYPTED_DATA_INVALID:   ck.CKR_WRAPPED_KEY_INVALID,
+		ck.CKR_AEAD_DECRYPT_FAILED:      ck.CKR_WRAPPED_KEY_INVALID,
 		ck.CKR_ENCRYPTED_DATA_LEN_RANGE: ck.CKR_WRAPPED_KEY_LEN_RANGE,
 	}
 )
@@ -168,9 +172,12 @@ func (m *Module) WrapKey(s session.SessionHandle, given *Mechanism, wrapping, ke
 		if err != nil {
 			return err
 		}
+		if value, err = row.filled(value, o.class); err != nil {
+			return err
+		}
 		defer clear(value)
 		op := &operation{mechanism: row, use: &use{ctx: m.contextOf(by), key: by}}
-		if op.transform, err = row.encrypt(op.use, param); err != nil {
+		if op.transform, err = row.wrapping(op.use, given, param, true); err != nil {
 			return recode(err, wrappingCodes)
 		}
 		if ok, err := out.fits(op.wholeLen(len(value)).n); !ok {
@@ -182,6 +189,43 @@ func (m *Module) WrapKey(s session.SessionHandle, given *Mechanism, wrapping, ke
 		}
 		return out.put(wrapped)
 	})
+}
+
+// filled is a value as long as the mechanism wraps it (sections 6.10.4 and
+// 6.10.5): how long it was has to be told to whoever unwraps it, which is not done
+// with private keys.
+func (m *mechanism) filled(value []byte, class ck.ObjectClass) ([]byte, error) {
+	switch {
+	case m.fill == 0:
+		return value, nil
+	}
+	defer clear(value)
+	if class != ck.CKO_SECRET_KEY {
+		return nil, ck.CKR_KEY_NOT_WRAPPABLE
+	}
+	whole := make([]byte, (len(value)+m.fill-1)/m.fill*m.fill)
+	copy(whole, value)
+	return whole, nil
+}
+
+// unfilled undoes filled, as far as the new key's type and CKA_VALUE_LEN tell; else
+// it makes sure that they fit the length.
+func (m *mechanism) unfilled(value []byte, t Template, keyType ck.KeyType) ([]byte, error) {
+	want, given := t.ulong(ck.CKA_VALUE_LEN)
+	if fixed := secretKindOf(keyType).fixed(); fixed != 0 {
+		if given && want != fixed {
+			return nil, ck.CKR_WRAPPED_KEY_LEN_RANGE
+		}
+		want, given = fixed, true
+	}
+	n := uint(len(value))
+	switch {
+	case !given || want == n:
+		return value, nil
+	case want > n || n-want >= uint(m.fill):
+		return nil, ck.CKR_WRAPPED_KEY_LEN_RANGE
+	}
+	return value[:want], nil
 }
 
 // exported is what is wrapped of a key: the value of a secret key, a PKCS #8
@@ -228,7 +272,7 @@ func (m *Module) UnwrapKey(s session.SessionHandle, given *Mechanism, unwrapping
 	from := origin{create, ck.Unavailable, user}
 	var key any
 	err = m.app.Do(s, func() (err error) {
-		key, err = m.unwrap(s, given, unwrapping, wrapped, class)
+		key, err = m.unwrap(s, given, unwrapping, wrapped, t, class, keyType)
 		return err
 	})
 	if err != nil {
@@ -270,7 +314,7 @@ func (m *Module) newUnwrapped(s session.SessionHandle, t Template, class ck.Obje
 }
 
 // unwrap decrypts a wrapped key.
-func (m *Module) unwrap(s session.SessionHandle, given *Mechanism, h session.ObjectHandle, wrapped []byte, class ck.ObjectClass) (any, error) {
+func (m *Module) unwrap(s session.SessionHandle, given *Mechanism, h session.ObjectHandle, wrapped []byte, t Template, class ck.ObjectClass, keyType ck.KeyType) (any, error) {
 	by, err := m.keyFor(s, h, ck.CKR_UNWRAPPING_KEY_HANDLE_INVALID)
 	if err != nil {
 		return nil, err
@@ -283,7 +327,7 @@ func (m *Module) unwrap(s session.SessionHandle, given *Mechanism, h session.Obj
 	if err := op.use.once(); err != nil {
 		return nil, err
 	}
-	if op.transform, err = row.decrypt(op.use, param); err != nil {
+	if op.transform, err = row.wrapping(op.use, given, param, false); err != nil {
 		return nil, err
 	}
 	value, err := op.whole(wrapped)
@@ -291,7 +335,7 @@ func (m *Module) unwrap(s session.SessionHandle, given *Mechanism, h session.Obj
 		return nil, err
 	}
 	if class == ck.CKO_SECRET_KEY {
-		return value, nil
+		return row.unfilled(value, t, keyType)
 	}
 	defer clear(value)
 	key, err := x509.ParsePKCS8PrivateKey(value)
@@ -321,8 +365,37 @@ func (m *Module) contextOf(key *object) context.Context {
 	return m.lib.ctx
 }
 
-// WrapKeyAuthenticated is C_WrapKeyAuthenticated (3.2): an AEAD mechanism whose
-// additional data is an argument.
+// wrapping is the transform that wraps or unwraps: the mechanism's own, or, in the
+// authenticated functions, that of one message.
+func (m *mechanism) wrapping(u *use, given *Mechanism, param any, seal bool) (transform, error) {
+	switch {
+	case !given.PerMessage && seal:
+		return m.encrypt(u, param)
+	case !given.PerMessage:
+		return m.decrypt(u, param)
+	}
+	all, err := m.message(u)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := all.begin(given.Parameter, false); err != nil {
+		return nil, err
+	}
+	return &whole{size: func(n int) int { return n }, finish: func(in []byte) ([]byte, error) {
+		msg, err := all.begin(given.Parameter, seal) // now, as it may make the IV
+		if err != nil {
+			return nil, err
+		}
+		if seal {
+			return msg.seal(given.Associated, in)
+		}
+		return msg.unseal(given.Associated, in)
+	}}, nil
+}
+
+// WrapKeyAuthenticated is C_WrapKeyAuthenticated (3.2): an AEAD mechanism with a
+// message's parameter, which takes IV and tag, and the additional data as an
+// argument.
 func (m *Module) WrapKeyAuthenticated(s session.SessionHandle, given *Mechanism, wrapping, key session.ObjectHandle, associated []byte, out *Out) error {
 	given, err := withAssociated(given, associated)
 	if err != nil {
@@ -350,6 +423,6 @@ func withAssociated(given *Mechanism, associated []byte) (*Mechanism, error) {
 		return nil, ck.CKR_MECHANISM_INVALID
 	}
 	with := *given
-	with.Associated = associated
+	with.Associated, with.PerMessage = associated, true
 	return &with, nil
 }

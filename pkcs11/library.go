@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cardbridge/card"
+	"cardbridge/pkcs11/ck"
 	"cardbridge/session"
 )
 
@@ -54,7 +55,10 @@ const settleTime = 20 * time.Second
 // New starts to watch source and returns when it told what is there.
 func New(source Source, config Config) *Library {
 	l := &Library{config: config, held: map[session.SlotID]*token{}}
-	l.manager = session.NewManager(session.Options{Code: func(err error) session.RV { return session.RV(Code(err)) }})
+	l.manager = session.NewManager(session.Options{
+		HandleBits: 8 * ck.ULongSize,
+		Code:       func(err error) session.RV { return session.RV(Code(err)) },
+	})
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	ready := make(chan struct{})
 	settled := sync.OnceFunc(func() { close(ready) })

@@ -28,7 +28,9 @@ func (o *object) material(t ck.KeyType) error {
 			}
 			o.key = pub
 		}
-		o.attrs.setPublic(o.key)
+		if err := o.attrs.setPublicHalf(o.key); err != nil {
+			return err
+		}
 		if k, ok := o.key.(*rsa.PublicKey); ok {
 			o.attrs.setULong(ck.CKA_MODULUS_BITS, uint(k.N.BitLen()))
 		}
@@ -43,7 +45,7 @@ func (o *object) material(t ck.KeyType) error {
 		if soft, ok := o.key.(softKey); ok {
 			o.attrs.setPrivate(soft.key)
 		}
-		o.attrs.setPublic(o.key.(hasPublic).Public())
+		return o.attrs.setPublicHalf(o.key.(hasPublic).Public())
 	case ck.CKO_SECRET_KEY:
 		return o.secret(t)
 	}
@@ -121,6 +123,17 @@ func (a attributes) setPublic(pub crypto.PublicKey) {
 	if info, err := x509.MarshalPKIXPublicKey(pub); err == nil {
 		a[ck.CKA_PUBLIC_KEY_INFO] = info
 	}
+}
+
+// setPublicHalf is setPublic, and refuses a CKA_PUBLIC_KEY_INFO that is another
+// key's (section 4.10). An empty one says nothing.
+func (a attributes) setPublicHalf(pub crypto.PublicKey) error {
+	given := a[ck.CKA_PUBLIC_KEY_INFO]
+	a.setPublic(pub)
+	if len(given) > 0 && !bytes.Equal(given, a[ck.CKA_PUBLIC_KEY_INFO]) {
+		return ck.CKR_ATTRIBUTE_VALUE_INVALID
+	}
+	return nil
 }
 
 func (a attributes) setPrivate(key crypto.PrivateKey) {

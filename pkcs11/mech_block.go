@@ -50,8 +50,8 @@ func blockMechanisms() (all []mechanism) {
 			}
 		}
 		row := func(m mechanism) { m.keys, m.min, m.max = r.keys, r.min, r.max; all = append(all, m) }
-		row(mechanism{typ: r.ecb, param: empty, wraps: true, encrypt: mode(newECBEncrypter, false, false), decrypt: mode(newECBDecrypter, false, true)})
-		row(mechanism{typ: r.cbc, param: iv, wraps: true, encrypt: mode(cipher.NewCBCEncrypter, false, false), decrypt: mode(cipher.NewCBCDecrypter, false, true)})
+		row(mechanism{typ: r.ecb, param: empty, wraps: true, fill: r.size, encrypt: mode(newECBEncrypter, false, false), decrypt: mode(newECBDecrypter, false, true)})
+		row(mechanism{typ: r.cbc, param: iv, wraps: true, fill: r.size, encrypt: mode(cipher.NewCBCEncrypter, false, false), decrypt: mode(cipher.NewCBCDecrypter, false, true)})
 		row(mechanism{typ: r.cbcPad, param: iv, wraps: true, encrypt: mode(cipher.NewCBCEncrypter, true, false), decrypt: mode(cipher.NewCBCDecrypter, true, true)})
 		if r.ctr != 0 {
 			row(mechanism{typ: r.ctr, param: ctrParam, encrypt: r.ctrTransform, decrypt: r.ctrTransform})

@@ -32,6 +32,7 @@ type mechanism struct {
 	message  func(u *use) (messages, error)
 	wraps    bool // encrypt and decrypt serve C_WrapKey and C_UnwrapKey
 	wrapOnly bool // and nothing else
+	fill     int  // wraps whole blocks of so many bytes: values are filled up with zeros
 	generate func(t Template) ([]byte, error)
 	pair     func(pub, priv Template) (crypto.PrivateKey, error)
 	derive   func(u *use, param any, length uint) ([]byte, error)
@@ -163,10 +164,6 @@ func start(given *Mechanism, can func(*mechanism) bool, key *object, class ck.Ob
 		return m, nil, nil
 	}
 	param, err := m.param(given.Parameter)
-	if p, ok := param.(gcm); ok && given.Associated != nil {
-		p.aad = given.Associated
-		param = p
-	}
 	return m, param, err
 }
 

@@ -306,6 +306,11 @@ var sweeps = map[ck.Flags]func(*testing.T, *keyring, *mechanism, *Mechanism){
 				if a := k.value(t, theirs, ck.CKA_VALUE); len(a) != 16 || !bytes.Equal(a, k.value(t, ours, ck.CKA_VALUE)) {
 					t.Errorf("%v: %x", typ, a)
 				}
+				for _, a := range []ck.AttributeType{ck.CKA_ALWAYS_SENSITIVE, ck.CKA_NEVER_EXTRACTABLE} {
+					if k.value(t, theirs, a)[0] != 0 || k.value(t, ours, a)[0] != 0 {
+						t.Errorf("%v of an encapsulated key", a)
+					}
+				}
 				_, err = k.m.DecapsulateKey(k.s, mech, priv, template, ciphertext[1:])
 				want(t, "a short ciphertext", err, ck.CKR_ENCRYPTED_DATA_INVALID)
 				_, err = k.m.DecapsulateKey(k.s, mech, pub, template, ciphertext)

@@ -10,12 +10,22 @@ import (
 
 // messages encrypts and decrypts message by message.
 type messages interface {
-	seal(p Parameter, associated, plaintext []byte) ([]byte, error)
-	unseal(p Parameter, associated, ciphertext []byte) ([]byte, error)
+	// begin reads a message's parameter; sealing may fill in what that asks for.
+	begin(p Parameter, sealing bool) (message, error)
 }
 
-// A partial is a message that comes in parts.
+// A message is one of them.
+type message interface {
+	// last reads the parameter once more, with the last part.
+	last(p Parameter) error
+	seal(associated, plaintext []byte) ([]byte, error)
+	unseal(associated, ciphertext []byte) ([]byte, error)
+}
+
+// A partial is a message that comes in parts. An IV that was made with its Begin is
+// the message's.
 type partial struct {
+	message    message
 	associated []byte
 	absorber
 }
@@ -77,41 +87,53 @@ func (m *Module) aMessage(s session.SessionHandle, kind session.OpKind, out *Out
 // EncryptMessage is C_EncryptMessage.
 func (m *Module) EncryptMessage(s session.SessionHandle, p Parameter, associated, plaintext []byte, out *Out) error {
 	return m.aMessage(s, session.OpMessageEncrypt, out, len(plaintext), func(o *operation) ([]byte, error) {
-		return o.messages.seal(p, associated, plaintext)
+		msg, err := o.messages.begin(p, true)
+		if err != nil {
+			return nil, err
+		}
+		return msg.seal(associated, plaintext)
 	})
 }
 
 // DecryptMessage is C_DecryptMessage.
 func (m *Module) DecryptMessage(s session.SessionHandle, p Parameter, associated, ciphertext []byte, out *Out) error {
 	return m.aMessage(s, session.OpMessageDecrypt, out, len(ciphertext), func(o *operation) ([]byte, error) {
-		return o.messages.unseal(p, associated, ciphertext)
+		msg, err := o.messages.begin(p, false)
+		if err != nil {
+			return nil, err
+		}
+		return msg.unseal(associated, ciphertext)
 	})
 }
 
-func (m *Module) messageBegin(s session.SessionHandle, kind session.OpKind, associated []byte) error {
+func (m *Module) messageBegin(s session.SessionHandle, kind session.OpKind, p Parameter, associated []byte) error {
 	return m.app.Update(s, kind, func(op *session.Operation) error {
 		o := operationOf(op.State())
 		if err := o.between(); err != nil {
 			return err
 		}
-		o.partial = &partial{associated: associated}
+		msg, err := o.messages.begin(p, kind == session.OpMessageEncrypt)
+		if err != nil {
+			return err
+		}
+		o.partial = &partial{message: msg, associated: associated}
 		return nil
 	})
 }
 
 // EncryptMessageBegin is C_EncryptMessageBegin.
-func (m *Module) EncryptMessageBegin(s session.SessionHandle, _ Parameter, associated []byte) error {
-	return m.messageBegin(s, session.OpMessageEncrypt, associated)
+func (m *Module) EncryptMessageBegin(s session.SessionHandle, p Parameter, associated []byte) error {
+	return m.messageBegin(s, session.OpMessageEncrypt, p, associated)
 }
 
 // DecryptMessageBegin is C_DecryptMessageBegin.
-func (m *Module) DecryptMessageBegin(s session.SessionHandle, _ Parameter, associated []byte) error {
-	return m.messageBegin(s, session.OpMessageDecrypt, associated)
+func (m *Module) DecryptMessageBegin(s session.SessionHandle, p Parameter, associated []byte) error {
+	return m.messageBegin(s, session.OpMessageDecrypt, p, associated)
 }
 
 // messageNext takes a part. All output comes with the last one: of a message
 // that is to be authenticated nothing is told before.
-func (m *Module) messageNext(s session.SessionHandle, kind session.OpKind, part []byte, out *Out, flags ck.Flags, run func(o *operation, p *partial) ([]byte, error)) error {
+func (m *Module) messageNext(s session.SessionHandle, kind session.OpKind, part []byte, out *Out, flags ck.Flags, param Parameter, run func(*partial) ([]byte, error)) error {
 	last := flags&ck.CKF_END_OF_MESSAGE != 0
 	return m.step(s, kind, out, func(o *operation) (int, error) {
 		if err := o.within(); err != nil || !last {
@@ -124,21 +146,24 @@ func (m *Module) messageNext(s session.SessionHandle, kind session.OpKind, part 
 		}
 		p := o.partial
 		o.partial = nil
-		return run(o, p)
+		if err := p.message.last(param); err != nil {
+			return nil, err
+		}
+		return run(p)
 	})
 }
 
 // EncryptMessageNext is C_EncryptMessageNext.
 func (m *Module) EncryptMessageNext(s session.SessionHandle, param Parameter, part []byte, out *Out, flags ck.Flags) error {
-	return m.messageNext(s, session.OpMessageEncrypt, part, out, flags, func(o *operation, p *partial) ([]byte, error) {
-		return o.messages.seal(param, p.associated, p.data)
+	return m.messageNext(s, session.OpMessageEncrypt, part, out, flags, param, func(p *partial) ([]byte, error) {
+		return p.message.seal(p.associated, p.data)
 	})
 }
 
 // DecryptMessageNext is C_DecryptMessageNext.
 func (m *Module) DecryptMessageNext(s session.SessionHandle, param Parameter, part []byte, out *Out, flags ck.Flags) error {
-	return m.messageNext(s, session.OpMessageDecrypt, part, out, flags, func(o *operation, p *partial) ([]byte, error) {
-		return o.messages.unseal(param, p.associated, p.data)
+	return m.messageNext(s, session.OpMessageDecrypt, part, out, flags, param, func(p *partial) ([]byte, error) {
+		return p.message.unseal(p.associated, p.data)
 	})
 }
 

@@ -135,7 +135,7 @@ func (o *object) changed(t Template, copied bool) (attributes, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		case row.rules&change == 0 && !(copied && row.rules&copying != 0):
+		case row.rules&change == 0 && !(copied && row.rules&copying != 0), row.rules&neverTrue != 0 && !bytes.Equal(a.Value, no):
 			return nil, ck.CKR_ATTRIBUTE_READ_ONLY
 		case row.rules&onlyTrue != 0 && attrs.bool(a.Type) && !bytes.Equal(a.Value, yes),
 			row.rules&onlyFalse != 0 && !attrs.bool(a.Type) && !bytes.Equal(a.Value, no):

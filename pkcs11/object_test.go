@@ -35,6 +35,11 @@ func TestAttributeTable(t *testing.T) {
 
 func with(t Template, more ...Attribute) Template { return append(append(Template{}, t...), more...) }
 
+// ecPrivate is a private key on P-256, of no value to anybody.
+func ecPrivate() Template {
+	return with(implied(ck.CKO_PRIVATE_KEY, ck.CKK_EC), Attribute{ck.CKA_EC_PARAMS, curves[0].params()}, Attribute{ck.CKA_VALUE, append(make([]byte, 31), 7)})
+}
+
 // What C_CreateObject refuses, and how.
 func TestCreateRefuses(t *testing.T) {
 	m := newModule(t, newFakeCard(), Config{})
@@ -58,6 +63,11 @@ func TestCreateRefuses(t *testing.T) {
 		{"an attribute of another class", with(aes, Attribute{ck.CKA_MODULUS, []byte{1}}), ck.CKR_ATTRIBUTE_TYPE_INVALID},
 		{"an attribute nobody sets", with(aes, Attribute{ck.CKA_LOCAL, yes}), ck.CKR_ATTRIBUTE_READ_ONLY},
 		{"an attribute of other functions", with(aes, Attribute{ck.CKA_VALUE_LEN, encodeULong(16)}), ck.CKR_TEMPLATE_INCONSISTENT},
+		{"trusted, which it is not", with(aes, Attribute{ck.CKA_TRUSTED, no}), ck.CKR_OK},
+		{"trusted", with(aes, Attribute{ck.CKA_TRUSTED, yes}), ck.CKR_ATTRIBUTE_READ_ONLY},
+		{"a private key that is public and asks for the PIN each time", with(ecPrivate(), Attribute{ck.CKA_ALWAYS_AUTHENTICATE, yes}), ck.CKR_TEMPLATE_INCONSISTENT},
+		{"another key's public half", with(ecPrivate(), Attribute{ck.CKA_PUBLIC_KEY_INFO, []byte("other")}), ck.CKR_ATTRIBUTE_VALUE_INVALID},
+		{"no word of the public half", with(ecPrivate(), Attribute{ck.CKA_PUBLIC_KEY_INFO, blank}), ck.CKR_OK},
 		{"a boolean of two bytes", with(aes, Attribute{ck.CKA_SIGN, []byte{1, 0}}), ck.CKR_ATTRIBUTE_VALUE_INVALID},
 		{"two values", with(aes, Attribute{ck.CKA_SIGN, yes}, Attribute{ck.CKA_SIGN, no}), ck.CKR_TEMPLATE_INCONSISTENT},
 		{"the same value twice", with(aes, Attribute{ck.CKA_SIGN, yes}, Attribute{ck.CKA_SIGN, yes}), ck.CKR_OK},
@@ -126,6 +136,11 @@ func TestAttributes(t *testing.T) {
 	if err != nil || n == 0 {
 		t.Errorf("C_GetObjectSize: %d, %v", n, err)
 	}
+	kept, err := k.m.CopyObject(k.s, secret, Template{{ck.CKA_DESTROYABLE, no}})
+	must(t, "C_CopyObject", err)
+	want(t, "its end", k.m.DestroyObject(k.s, kept), ck.CKR_ACTION_PROHIBITED)
+	must(t, "not trusted, as ever", k.m.SetAttributeValue(k.s, secret, Template{{ck.CKA_TRUSTED, no}}))
+	want(t, "trusted", k.m.SetAttributeValue(k.s, secret, Template{{ck.CKA_TRUSTED, yes}}), ck.CKR_ATTRIBUTE_READ_ONLY)
 	must(t, "C_DestroyObject", k.m.DestroyObject(k.s, secret))
 	want(t, "C_DestroyObject again", k.m.DestroyObject(k.s, secret), ck.CKR_OBJECT_HANDLE_INVALID)
 }
@@ -223,5 +238,17 @@ func TestChangesAtOnce(t *testing.T) {
 		if k.value(t, key, ck.CKA_EXTRACTABLE)[0] != 0 || k.value(t, key, ck.CKA_LABEL)[0] != 7 {
 			t.Fatal("a change is lost")
 		}
+	}
+}
+
+// Handles fit CK_ULONG, wherever that has 32 bits, however often one is used.
+func TestHandlesFit(t *testing.T) {
+	m := newModule(t, newFakeCard(), Config{})
+	for range 1000 {
+		s := open(t, m, 0)
+		if n, ok := decodeULong(encodeULong(uint(s))); !ok || session.SessionHandle(n) != s {
+			t.Fatalf("session %#x does not fit %d bytes", uint64(s), ck.ULongSize)
+		}
+		must(t, "C_CloseSession", m.CloseSession(s))
 	}
 }

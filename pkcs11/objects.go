@@ -84,9 +84,9 @@ func (m *Module) CopyObject(s session.SessionHandle, h session.ObjectHandle, t T
 		if t.bool(ck.CKA_TOKEN, false) {
 			return 0, ck.CKR_TEMPLATE_INCONSISTENT
 		}
-		attrs[ck.CKA_TOKEN], attrs[ck.CKA_MODIFIABLE], attrs[ck.CKA_DESTROYABLE] = no, yes, yes
-		if v, ok := t.find(ck.CKA_MODIFIABLE); ok {
-			attrs[ck.CKA_MODIFIABLE] = v
+		attrs[ck.CKA_TOKEN] = no
+		for _, a := range []ck.AttributeType{ck.CKA_MODIFIABLE, ck.CKA_DESTROYABLE} {
+			attrs.setBool(a, t.bool(a, true))
 		}
 	} else if attrs.bool(ck.CKA_TOKEN) {
 		return 0, ck.CKR_TEMPLATE_INCONSISTENT

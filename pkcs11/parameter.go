@@ -27,7 +27,8 @@ type Mechanism struct {
 	// Associated is the additional data of C_WrapKeyAuthenticated, which stands
 	// outside of the parameter.
 	Associated []byte
-	// PerMessage says that the parameter comes with each message.
+	// PerMessage says that the parameter is a message's: it comes with each, or, in
+	// C_WrapKeyAuthenticated, with the one that a key makes.
 	PerMessage bool
 }
 

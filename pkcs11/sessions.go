@@ -30,7 +30,17 @@ func (m *Module) SessionCancel(s session.SessionHandle, flags ck.Flags) error {
 
 // Login is C_Login.
 func (m *Module) Login(s session.SessionHandle, user ck.UserType, pin []byte) error {
-	return m.app.Login(s, session.UserType(user), pin)
+	return m.login(s, user, pin)
+}
+
+// login ends the user's login where a context-specific one found the PIN blocked
+// (section 4.10: that "also logs the user out").
+func (m *Module) login(s session.SessionHandle, user ck.UserType, pin []byte) error {
+	err := m.app.Login(s, session.UserType(user), pin)
+	if user == ck.CKU_CONTEXT_SPECIFIC && Code(err) == ck.CKR_PIN_LOCKED {
+		_ = m.app.Logout(s) // what is told is the PIN's state
+	}
+	return err
 }
 
 // LoginUser is C_LoginUser. No card here knows users by name, so only the empty
@@ -39,7 +49,7 @@ func (m *Module) LoginUser(s session.SessionHandle, user ck.UserType, pin, name 
 	if len(name) != 0 {
 		return m.sessionFirst(s, ck.CKR_USER_TYPE_INVALID)
 	}
-	return m.app.LoginUser(s, session.UserType(user), pin, "")
+	return m.login(s, user, pin)
 }
 
 // Logout is C_Logout.

@@ -86,6 +86,11 @@ type PadToken interface {
 	// LoginOnPad is Login with a PIN typed there. It is not known here, so that
 	// nothing can be mended with it.
 	LoginOnPad(ctx context.Context, spendLastTry bool) error
+	// ChangePINOnPad is AdminToken's ChangePIN with both PINs typed there.
+	ChangePINOnPad(ctx context.Context, spendLastTry bool) error
+	// UnblockPINOnPad is AdminToken's UnblockPIN with the new PIN typed there, and
+	// what allows it as well if typePUK, else that which LoginAdmin was given.
+	UnblockPINOnPad(ctx context.Context, typePUK bool) error
 	// PrivateKeyOnPad is PrivateKey with a PIN typed there for each operation.
 	PrivateKeyOnPad(ctx context.Context, info card.KeyInfo, spendLastTry bool) card.PrivateKey
 }

@@ -85,7 +85,7 @@ func (t *token) Login(user session.UserType, _ string, pin []byte) (err error) {
 	case so:
 		err = t.card.LoginAdmin(t.ctx, pin)
 	case pin == nil:
-		err = t.loginOnPad()
+		err = t.onPad(func(p PadToken) error { return p.LoginOnPad(t.ctx, t.mayspend()) })
 	default:
 		s := secret.New(slices.Clone(pin))
 		defer s.Wipe()
@@ -93,14 +93,6 @@ func (t *token) Login(user session.UserType, _ string, pin []byte) (err error) {
 	}
 	t.pinUsed(err == nil && !so)
 	return t.noticed(err)
-}
-
-func (t *token) loginOnPad() error {
-	p, err := t.padToken(t.ctx)
-	if err != nil {
-		return err
-	}
-	return p.LoginOnPad(t.ctx, t.mayspend())
 }
 
 // fresh is how long the state of the PIN is taken for what it was. Programs ask
@@ -157,6 +149,15 @@ func (t *token) padToken(ctx context.Context) (PadToken, error) {
 	return p, nil
 }
 
+// onPad runs what needs the reader's keys.
+func (t *token) onPad(work func(PadToken) error) error {
+	p, err := t.padToken(t.ctx)
+	if err != nil {
+		return err
+	}
+	return work(p)
+}
+
 // pinUsed says that the state of the PIN may be another now. Where the card
 // accepted the PIN it has all its tries again, and who was told of the last one
 // has to be told anew.
@@ -183,13 +184,14 @@ func (t *token) verify(ctx context.Context, pin *secret.Secret) error {
 	return err
 }
 
-// Logout is called by package session.
+// Logout is called by package session. What only this user may see is not kept.
 func (t *token) Logout(user session.UserType) error {
 	defer t.pinUsed(false)
 	if ck.UserType(user) == ck.CKU_SO {
 		t.forget(func(k objectKey, _ *object) bool { return k.admin })
 		return t.card.LogoutAdmin(t.ctx)
 	}
+	t.forget(func(k objectKey, _ *object) bool { return k.class == ck.CKO_DATA && k.private })
 	return t.card.Logout(t.ctx)
 }
 

@@ -475,6 +475,41 @@ func TestDual(t *testing.T) {
 	must(t, "C_DecryptFinal", k.m.DecryptFinal(k.s, &Out{Room: 100}))
 }
 
+// A context-specific login that blocks the PIN logs the user out (section 4.10).
+func TestBlockedInOperation(t *testing.T) {
+	f := filled(t)
+	m := newModule(t, f, Config{SpendLastTry: true})
+	s := open(t, m, 0)
+	must(t, "C_Login", m.Login(s, ck.CKU_USER, []byte(fakePIN)))
+	key := only(t, m, s, keyTemplate(ck.CKO_PRIVATE_KEY, 2))
+	must(t, "C_SignInit", m.SignInit(s, &Mechanism{Type: ck.CKM_ECDSA}, key))
+	for i, code := range []ck.RV{ck.CKR_PIN_INCORRECT, ck.CKR_PIN_INCORRECT, ck.CKR_PIN_LOCKED} {
+		want(t, "wrong PIN", m.Login(s, ck.CKU_CONTEXT_SPECIFIC, []byte{'0', '0', '0', '0', '0', byte('0' + i)}), code)
+	}
+	info, err := m.SessionInfo(s)
+	must(t, "C_GetSessionInfo", err)
+	if info.State != session.CKS_RO_PUBLIC_SESSION {
+		t.Errorf("state %v", info.State)
+	}
+	want(t, "C_Sign", m.Sign(s, make([]byte, 32), &Out{Room: 64}), ck.CKR_OPERATION_NOT_INITIALIZED)
+}
+
+// A card keeps no public key without its private half.
+func TestHalfAPairOnToken(t *testing.T) {
+	f := newFakeCard()
+	m := newModule(t, f, Config{})
+	s := open(t, m, ck.CKF_RW_SESSION)
+	must(t, "C_Login", m.Login(s, ck.CKU_SO, []byte(fakeAdmin)))
+	pub := Template{{ck.CKA_EC_PARAMS, curves[0].params()}, {ck.CKA_TOKEN, yes}, {ck.CKA_ID, []byte{1}}}
+	_, _, err := m.GenerateKeyPair(s, &Mechanism{Type: ck.CKM_EC_KEY_PAIR_GEN}, pub, Template{{ck.CKA_TOKEN, no}, {ck.CKA_ID, []byte{1}}})
+	want(t, "C_GenerateKeyPair", err, ck.CKR_TEMPLATE_INCONSISTENT)
+	if len(f.keys) != 0 {
+		t.Error("the card has a key")
+	}
+	_, _, err = m.GenerateKeyPair(s, &Mechanism{Type: ck.CKM_EC_KEY_PAIR_GEN}, pub[:1], Template{{ck.CKA_TOKEN, yes}, {ck.CKA_ID, []byte{1}}})
+	must(t, "C_GenerateKeyPair", err)
+}
+
 // A search by value reads the data objects that it may find, and no others: NSS
 // looks for certificates so.
 func TestSearchByValue(t *testing.T) {
@@ -518,4 +553,23 @@ func TestSearchBesideSlowCard(t *testing.T) {
 	}
 	close(release)
 	must(t, "C_GetTokenInfo", <-told)
+}
+
+// The value of a private data object is not kept beyond the user's logout.
+func TestPrivateDataIsForgotten(t *testing.T) {
+	f := filled(t)
+	f.data["Closed"] = []byte("first")
+	m := newModule(t, f, Config{})
+	s := open(t, m, 0)
+	for _, want := range []string{"first", "second"} {
+		f.data["Closed"] = []byte(want)
+		must(t, "C_Login", m.Login(s, ck.CKU_USER, []byte(fakePIN)))
+		data := only(t, m, s, Template{{ck.CKA_CLASS, encodeULong(uint(ck.CKO_DATA))}, {ck.CKA_LABEL, []byte("Closed")}})
+		r := []Request{{Type: ck.CKA_VALUE, Out: Out{Room: 10}}}
+		must(t, "C_GetAttributeValue", m.GetAttributeValue(s, data, r))
+		if string(r[0].Out.Data) != want {
+			t.Errorf("%q, want %q", r[0].Out.Data, want)
+		}
+		must(t, "C_Logout", m.Logout(s))
+	}
 }

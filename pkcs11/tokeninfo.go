@@ -145,11 +145,9 @@ func (m *Module) InitToken(id session.SlotID, pin []byte, _ string) error {
 }
 
 // InitPIN is C_InitPIN: the SO sets the user's PIN. A card wants the secret
-// that unblocks the PIN for this; that is what the SO logged in with.
+// that unblocks the PIN for this; that is what the SO logged in with. A nil PIN is
+// typed on the reader's keys.
 func (m *Module) InitPIN(s session.SessionHandle, pin []byte) error {
-	if pin == nil {
-		return ck.CKR_ARGUMENTS_BAD
-	}
 	w, err := m.writer(s)
 	if err != nil {
 		return err
@@ -158,6 +156,9 @@ func (m *Module) InitPIN(s session.SessionHandle, pin []byte) error {
 		return ck.CKR_USER_NOT_LOGGED_IN
 	}
 	return m.withPIN(s, w, func() error {
+		if pin == nil {
+			return w.onPad(func(p PadToken) error { return p.UnblockPINOnPad(w.ctx, false) })
+		}
 		replacement := secret.New(slices.Clone(pin))
 		defer replacement.Wipe()
 		return w.card.UnblockPIN(w.ctx, nil, replacement)
@@ -167,29 +168,43 @@ func (m *Module) InitPIN(s session.SessionHandle, pin []byte) error {
 // SetPIN is C_SetPIN: of the SO in a R/W SO session, of the user in the others.
 // Where the user's PIN is blocked and nobody is logged in, old is what unblocks
 // it: callers that know cards do it so (OpenSC's "set PIN in unlogged session").
+// Where both are nil they are typed on the reader's keys; the SO's is nothing to
+// type.
 func (m *Module) SetPIN(s session.SessionHandle, old, replacement []byte) error {
-	if old == nil || replacement == nil {
-		return ck.CKR_ARGUMENTS_BAD
-	}
 	w, err := m.writer(s)
 	if err != nil {
 		return err
 	}
+	so := w.state == session.CKS_RW_SO_FUNCTIONS
+	typed := old == nil && replacement == nil
+	if typed && so || !typed && (old == nil || replacement == nil) {
+		return ck.CKR_ARGUMENTS_BAD
+	}
 	return m.withPIN(s, w, func() error {
-		if w.state == session.CKS_RW_SO_FUNCTIONS {
+		if so {
 			return w.card.ChangeAdmin(w.ctx, old, replacement)
 		}
-		before, after := secret.New(slices.Clone(old)), secret.New(slices.Clone(replacement))
-		defer before.Wipe()
-		defer after.Wipe()
+		blocked := false
 		if w.state == session.CKS_RW_PUBLIC_SESSION {
 			pin, err := w.card.PINState(w.ctx, card.PIN)
 			if err != nil {
 				return err
 			}
-			if pin.Blocked() {
-				return w.card.UnblockPIN(w.ctx, before, after)
-			}
+			blocked = pin.Blocked()
+		}
+		if typed {
+			return w.onPad(func(p PadToken) error {
+				if blocked {
+					return p.UnblockPINOnPad(w.ctx, true)
+				}
+				return p.ChangePINOnPad(w.ctx, w.mayspend())
+			})
+		}
+		before, after := secret.New(slices.Clone(old)), secret.New(slices.Clone(replacement))
+		defer before.Wipe()
+		defer after.Wipe()
+		if blocked {
+			return w.card.UnblockPIN(w.ctx, before, after)
 		}
 		return w.card.ChangePIN(w.ctx, before, after, w.mayspend())
 	})

@@ -15,7 +15,10 @@ type features map[byte]uint32
 const (
 	featureVerifyStart   = 0x01
 	featureVerifyFinish  = 0x02
+	featureModifyStart   = 0x03
+	featureModifyFinish  = 0x04
 	featureVerifyDirect  = 0x06
+	featureModifyDirect  = 0x07
 	featureTLVProperties = 0x12
 	propertyMaxAPDUData  = 0x0A
 )
@@ -41,14 +44,32 @@ func parseFeatures(b []byte) features {
 	return f
 }
 
-// pinPad tells whether the reader takes a PIN on its own keys: in one call, or
-// in the two of older drivers.
-func (f features) pinPad() bool {
-	_, direct := f[featureVerifyDirect]
-	_, start := f[featureVerifyStart]
-	_, finish := f[featureVerifyFinish]
-	return direct || start && finish
+// A padFeature is how a reader takes PINs on its own keys: in one call, or in the
+// two of older drivers.
+type padFeature struct{ direct, start, finish byte }
+
+// The features for one PIN to be verified, and for one to be replaced.
+var (
+	padVerify = padFeature{featureVerifyDirect, featureVerifyStart, featureVerifyFinish}
+	padModify = padFeature{featureModifyDirect, featureModifyStart, featureModifyFinish}
+)
+
+// codes are the control codes of the calls to make, in order; none where the
+// reader cannot.
+func (p padFeature) codes(f features) []uint32 {
+	if code, ok := f[p.direct]; ok {
+		return []uint32{code}
+	}
+	start, ok1 := f[p.start]
+	finish, ok2 := f[p.finish]
+	if ok1 && ok2 {
+		return []uint32{start, finish}
+	}
+	return nil
 }
+
+// pinPad tells whether the reader takes a PIN on its own keys.
+func (f features) pinPad() bool { return len(padVerify.codes(f)) > 0 }
 
 // carriesExtended tells whether the reader passes extended-length APDUs on. One
 // that does not tell is taken to; CCID readers with short-APDU exchange tell of

@@ -13,18 +13,33 @@ import (
 // call and with the two of older drivers, and what comes back.
 func TestTransmitPIN(t *testing.T) {
 	const list = 0x42000D48
-	entry := apdu.PINEntry{Command: unhex("00 20 00 80 08 FF FF FF FF FF FF FF FF"), Least: 6, Greatest: 8}
-	structure := unhex("00 00 82 08 00 08 06 02 01 09 04 00 00 00 00 0D 00 00 00 00 20 00 80 08 FF FF FF FF FF FF FF FF")
+	const (
+		verify   = "00 20 00 80 08 FF FF FF FF FF FF FF FF"
+		change   = "00 24 00 80 10 FF FF FF FF FF FF FF FF FF FF FF FF FF FF FF FF"
+		unblock  = "00 2C 00 80 10 31 32 33 34 35 36 37 38 FF FF FF FF FF FF FF FF"
+		verifies = "00 00 82 08 00 08 06 02 01 09 04 00 00 00 00 0D 00 00 00" + verify
+		changes  = "00 00 82 08 00 00 08 08 06 03 02 03 09 04 00 01 02 00 00 00 15 00 00 00" + change
+		unblocks = "00 00 82 08 00 00 08 08 06 01 02 02 09 04 01 02 00 00 00 00 15 00 00 00" + unblock
+	)
 	for _, test := range []struct {
-		name, features string
-		calls          []uint32
-		err            error
+		name, command string
+		typed         apdu.PINsTyped
+		features      string
+		structure     string
+		calls         []uint32
+		err           error
 	}{
-		{"direct", "06 04 42 33 00 06", []uint32{0x42330006}, nil},
-		{"of old", "01 04 42 33 00 01 02 04 42 33 00 02", []uint32{0x42330001, 0x42330002}, nil},
-		{"none", "03 04 42 33 00 03", nil, apdu.ErrNoPINPad},
-		{"pulled out", "06 04 42 33 00 06", []uint32{0x42330006}, apdu.ErrRemoved},
+		{"direct", verify, apdu.TypedPIN, "07 04 42 33 00 07 06 04 42 33 00 06", verifies, []uint32{0x42330006}, nil},
+		{"of old", verify, apdu.TypedPIN, "01 04 42 33 00 01 02 04 42 33 00 02", verifies, []uint32{0x42330001, 0x42330002}, nil},
+		{"none", verify, apdu.TypedPIN, "03 04 42 33 00 03", "", nil, apdu.ErrNoPINPad},
+		{"pulled out", verify, apdu.TypedPIN, "06 04 42 33 00 06", verifies, []uint32{0x42330006}, apdu.ErrRemoved},
+		{"change", change, apdu.TypedOldAndNew, "06 04 42 33 00 06 07 04 42 33 00 07", changes, []uint32{0x42330007}, nil},
+		{"change of old", change, apdu.TypedOldAndNew, "03 04 42 33 00 03 04 04 42 33 00 04", changes, []uint32{0x42330003, 0x42330004}, nil},
+		{"the new one alone", unblock, apdu.TypedNew, "07 04 42 33 00 07", unblocks, []uint32{0x42330007}, nil},
+		{"verifies only", change, apdu.TypedOldAndNew, "06 04 42 33 00 06", "", nil, apdu.ErrNoPINPad},
 	} {
+		entry := apdu.PINEntry{Command: unhex(test.command), Least: 6, Greatest: 8, Typed: test.typed}
+		structure := unhex(test.structure)
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f, r, c := setup(t)

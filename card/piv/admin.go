@@ -9,6 +9,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"strings"
 
 	"cardbridge/apdu"
 	"cardbridge/card"
@@ -42,7 +43,7 @@ var managementTable = []managementRow{
 
 func managementByID(id byte) (managementRow, bool) {
 	for _, r := range managementTable {
-		if r.id == id || id == 0 && r.algorithm == TripleDES {
+		if r.id == id || (id == 0 || id == 0xFF) && r.algorithm == TripleDES { // FF: YubiKey 5.3
 			return r, true
 		}
 	}
@@ -78,7 +79,8 @@ func (x *tx) adminMetadata() (adminKeyInfo, error) {
 	id, _ := es.byte(metaAlgorithm)
 	var ok bool
 	if k.row, ok = managementByID(id); !ok {
-		return adminKeyInfo{}, malformed("management key of algorithm %02X", id)
+		// iShield Key 2 tells the algorithm of a key that was made last.
+		return adminKeyInfo{}, fmt.Errorf("%w: management key of algorithm %02X", errNoMetadata, id)
 	}
 	if p, ok := es.find(metaPolicy); ok && len(p) == 2 && p[1] != 0 {
 		k.touch = touchPolicies[p[1]]
@@ -142,6 +144,18 @@ func (c *Card) LoginAdmin(ctx context.Context, key *secret.Secret) error {
 	return err
 }
 
+// FactoryManagementKey is the management key that cards of this kind are shipped
+// with, as their quirk row has it; it is sent nowhere. Access condition: always.
+func (c *Card) FactoryManagementKey(ctx context.Context) (*secret.Secret, error) {
+	return run(ctx, c, need{what: "look which card it is", again: true}, func(x *tx) (*secret.Secret, error) {
+		key := x.row().FactoryKey
+		if key == "" {
+			key = strings.Repeat("\x01\x02\x03\x04\x05\x06\x07\x08", 3)
+		}
+		return secret.New([]byte(key)), nil
+	})
+}
+
 // LogoutAdmin forgets the management key, here and - by a SELECT, for want of
 // another way - on the card; that drops a verified PIN too, which the next
 // operation repairs. Without a login nothing is sent.
@@ -183,6 +197,7 @@ func (x *tx) authenticate(key *secret.Secret) error {
 		return err
 	}
 	for i, k := range candidates {
+		x.c.adminAs = k.row
 		err = x.authenticateAs(k, key)
 		if !errors.Is(err, errOtherAlgorithm) || i == len(candidates)-1 {
 			break
@@ -259,7 +274,10 @@ func (x *tx) authenticateMutually(k adminKeyInfo, block cipher.Block) error {
 	}
 	response, err := step(b, tagResponse, block.BlockSize())
 	if err != nil {
-		return err
+		var other error
+		if response, other = step(b, tagWitness, block.BlockSize()); other != nil { // IDPrime PIV gives it another name
+			return err
+		}
 	}
 	block.Encrypt(challenge, challenge)
 	if subtle.ConstantTimeCompare(challenge, response) != 1 {

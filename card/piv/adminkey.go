@@ -213,14 +213,24 @@ func deriveKey(pin *secret.Secret, salt []byte) (*secret.Secret, error) {
 // derivedKey is the management key where it is derived from the PIN that is
 // about to be changed, nil where it is not.
 func (x *tx) derivedKey(name card.SecretName, pin *secret.Secret) (*secret.Secret, error) {
-	if name != card.PIN || !x.row().yubico {
-		return nil, nil
+	derived, err := x.pinDerived(name)
+	if err != nil || !derived {
+		return nil, err
 	}
 	a, err := x.adminData()
-	if err != nil || a == nil || a.KeyStored || len(a.Salt) == 0 {
+	if err != nil {
 		return nil, err
 	}
 	return deriveKey(pin, a.Salt)
+}
+
+// pinDerived tells whether the management key is derived from that secret.
+func (x *tx) pinDerived(name card.SecretName) (bool, error) {
+	if name != card.PIN || !x.row().yubico {
+		return false, nil
+	}
+	a, err := x.adminData()
+	return err == nil && a != nil && !a.KeyStored && len(a.Salt) > 0, err
 }
 
 // rederive makes the management key one of the new PIN.
@@ -320,7 +330,7 @@ func (x *tx) changeAdminKey(row managementRow, key *secret.Secret, o ManagementK
 	stored := notes != nil && notes.KeyStored
 	var old adminKeyInfo
 	if x.hasMetadata() == yes {
-		if old, err = x.adminMetadata(); err != nil {
+		if old, err = x.adminMetadata(); err != nil && !errors.Is(err, errNoMetadata) {
 			return err
 		}
 	}
@@ -330,7 +340,11 @@ func (x *tx) changeAdminKey(row managementRow, key *secret.Secret, o ManagementK
 		}
 		return x.written(err, "the management key is the old one")
 	}
+	x.ours = true // no other applet takes it
 	if err := x.noteAdminKey(notes, key, o); err != nil {
+		if o.Protect && (isStatus(err, apdu.ErrIncorrectData) || isStatus(err, apdu.ErrNotFound)) { // Nitrokey 3, CanoKey 1.x
+			err = fmt.Errorf("%w: no place for a management key behind the PIN: %w", card.ErrUnsupported, err)
+		}
 		return x.undoAdminKey(old, stored, err)
 	}
 	x.c.adminKey.keep(key, x.c.epoch)
@@ -375,7 +389,7 @@ func (x *tx) storeAdminKey(key *secret.Secret) error {
 func (x *tx) undoAdminKey(old adminKeyInfo, stored bool, cause error) error {
 	row := old.row
 	if row.cipher == nil {
-		row, _ = managementByID(0x03)
+		row = x.c.adminAs
 	}
 	if x.c.adminKey.held() && x.c.adminKey.Len() == row.size {
 		if err := x.setAdminKey(row, x.c.adminKey.Secret, old.touch == card.TouchAlways); err == nil {

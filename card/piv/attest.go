@@ -32,6 +32,9 @@ func (c *Card) Attest(ctx context.Context, ref card.KeyRef) ([]byte, error) {
 }
 
 func (x *tx) attest(s Slot) ([]byte, error) {
+	if x.c.facts.noAttest {
+		return nil, fmt.Errorf("%w: attestation", card.ErrUnsupported)
+	}
 	b, err := x.send(apdu.Command{INS: insAttest, P1: s.Key, Le: apdu.LeMax})
 	switch status, _ := apdu.StatusOf(err); {
 	case err == nil:
@@ -41,6 +44,9 @@ func (x *tx) attest(s Slot) ([]byte, error) {
 		return nil, fmt.Errorf("%w: slot %s has no key: %w", card.ErrNotFound, s.Ref, err)
 	case status == apdu.ErrIncorrectData, status == apdu.ErrConditionsNotSatisfied:
 		return nil, fmt.Errorf("%w: key %s was not made on the card, or is not there: %w", card.ErrUnsupported, s.Ref, err)
+	case status == apdu.ErrInstruction:
+		x.c.facts.noAttest = true
+		return nil, fmt.Errorf("%w: attestation: %w", card.ErrUnsupported, err)
 	case unsupported(err), !x.row().HasAttest && answered(err), status == apdu.ErrExecution: // the latter: F9 has no key of Yubico's any more
 		return nil, fmt.Errorf("%w: attestation: %w", card.ErrUnsupported, err)
 	default:
@@ -82,7 +88,7 @@ func (c *Card) AttestedKey(ctx context.Context, ref card.KeyRef) (card.KeyInfo, 
 func (x *tx) keyByAttestation(s Slot) (card.KeyInfo, error) {
 	der, err := x.attest(s)
 	if err != nil {
-		if x.ours && errors.Is(err, card.ErrUnsupported) {
+		if (x.ours || x.c.facts.noAttest) && errors.Is(err, card.ErrUnsupported) {
 			err = fmt.Errorf("%w: %w", card.ErrNotFound, err)
 		}
 		return card.KeyInfo{}, err
@@ -135,7 +141,9 @@ var formFactors = map[byte]string{
 	6: "USB-A keychain with fingerprint", 7: "USB-C keychain with fingerprint",
 }
 
-const attestationSubject = "YubiKey PIV Attestation "
+// attestationSubject is in the common name, after the vendor's name and before
+// the slot's.
+const attestationSubject = " PIV Attestation "
 
 func (a *Attestation) readExtensions(c *x509.Certificate) error {
 	for _, e := range c.Extensions {
@@ -212,7 +220,7 @@ func VerifyAttestation(attestation, device []byte, others ...*x509.Certificate) 
 		return nil, err
 	}
 	a := &Attestation{Public: leaf.PublicKey, Chain: chain}
-	name, ok := strings.CutPrefix(leaf.Subject.CommonName, attestationSubject)
+	_, name, ok := strings.Cut(leaf.Subject.CommonName, attestationSubject)
 	slot, known := SlotByName(name)
 	if !ok || !known {
 		return nil, fmt.Errorf("the certificate of %q is not the attestation of a key", leaf.Subject.CommonName)

@@ -29,8 +29,9 @@ type Card struct {
 	facts   facts
 	content content
 
-	pin      keptSecret  // of Login, until Logout
-	adminKey keptSecret  // of LoginAdmin, until LogoutAdmin
+	pin      keptSecret // of Login, until Logout
+	adminKey keptSecret // of LoginAdmin, until LogoutAdmin
+	adminAs  managementRow
 	owner    fingerprint // the card that all this is about, once it was asked
 	refused  refusals
 	tries    map[card.SecretName]int
@@ -233,12 +234,9 @@ func (c *Card) Together(ctx context.Context, f func(context.Context) error) erro
 func (c *Card) begin(t apdu.Transaction) *tx {
 	if e := t.Epoch(); e != c.epoch {
 		c.epoch = e
-		c.state, c.facts, c.content = state{}, facts{}, content{}
+		c.state, c.facts, c.content = state{}, nothingKnown(c.conn), content{}
 		clear(c.tries)
 		c.channel = apdu.Channel{Extended: c.conn.ExtendedLength()}
-		if tooOldForMetadata(c.conn) {
-			c.facts.metadata = no
-		}
 	}
 	return &tx{c: c, t: t}
 }

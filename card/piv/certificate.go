@@ -67,6 +67,9 @@ func decodeCertificateObject(b []byte) (*CertificateObject, error) {
 		o.Info = info[0]
 	}
 	der, ok := es.find(tagCertificate)
+	if !ok && len(es) == 1 && es[0].Tag == 0x30 { // Pico Keys: no more than the certificate
+		der, ok = b, true
+	}
 	if !ok || len(der) == 0 {
 		return nil, fmt.Errorf("%w: the object holds no certificate", card.ErrNotFound)
 	}

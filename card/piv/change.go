@@ -60,12 +60,8 @@ func (c *Card) ChangePIN(ctx context.Context, name card.SecretName, old, new *se
 // can unblock it. A card that has only that one is card.ErrUnsupported.
 func (c *Card) UnblockPIN(ctx context.Context, puk, newPIN *secret.Secret, o LoginOptions) error {
 	_, err := run(ctx, c, need{what: "unblock the PIN"}, func(x *tx) (struct{}, error) {
-		ref, err := x.pinRefProven()
-		if err != nil {
+		if err := x.pukUnblocks(); err != nil {
 			return struct{}{}, err
-		}
-		if ref == refGlobalPIN && !c.facts.discovery.ApplicationPIN {
-			return struct{}{}, fmt.Errorf("%w: its PIN is the global one, which the PUK is not for; whoever issued the card can unblock it", card.ErrUnsupported)
 		}
 		cmd := apdu.Command{INS: insResetRetry, P2: refPIN}
 		if err := x.replace(card.PUK, puk, card.PIN, newPIN, cmd, o); err != nil {
@@ -75,6 +71,15 @@ func (c *Card) UnblockPIN(ctx context.Context, puk, newPIN *secret.Secret, o Log
 		delete(c.tries, card.PIN)
 		return struct{}{}, nil
 	})
+	return err
+}
+
+// pukUnblocks tells whether the card has a PIN that the PUK is for.
+func (x *tx) pukUnblocks() error {
+	ref, err := x.pinRefProven()
+	if err == nil && ref == refGlobalPIN && !x.c.facts.discovery.ApplicationPIN {
+		err = fmt.Errorf("%w: its PIN is the global one, which the PUK is not for; whoever issued the card can unblock it", card.ErrUnsupported)
+	}
 	return err
 }
 
@@ -115,7 +120,7 @@ func (x *tx) replace(name card.SecretName, old *secret.Secret, newName card.Secr
 			case errors.Is(err, errNotThisFormat):
 				// Some cards compare first: then the try of a wrong old value
 				// counted. The next operation asks.
-				return fmt.Errorf("%w: the new %s is not one that this card takes; nothing was changed: %w", card.ErrWrongSecretFormat, newName, err)
+				return notTaken{newName, err}
 			case !answered:
 				if name == card.PIN || newName == card.PIN {
 					x.c.pin.drop()
@@ -126,6 +131,18 @@ func (x *tx) replace(name card.SecretName, old *secret.Secret, newName card.Secr
 		})
 	})
 }
+
+// notTaken is card.ErrWrongSecretFormat of a new value that the card was sent.
+type notTaken struct {
+	name card.SecretName
+	err  error
+}
+
+func (e notTaken) Error() string {
+	return fmt.Sprintf("the card takes no such %s, perhaps as it is too simple; nothing was changed: %v", e.name, e.err)
+}
+
+func (e notTaken) Unwrap() []error { return []error{card.ErrWrongSecretFormat, e.err} }
 
 // CanSetRetries is card.ErrUnsupported where SetRetries would be: to be asked
 // before PIN and management key are. Access condition: always.

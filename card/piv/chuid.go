@@ -1,6 +1,7 @@
 package piv
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"time"
@@ -30,6 +31,43 @@ type CHUID struct {
 var nonFederalFASCN = Hex{
 	0xD4, 0xE7, 0x39, 0xDA, 0x73, 0x9C, 0xED, 0x39, 0xCE, 0x73, 0x9D, 0x83, 0x68,
 	0x58, 0x21, 0x08, 0x42, 0x10, 0x84, 0x21, 0xC8, 0x42, 0x10, 0xC3, 0xEB,
+}
+
+// fascnForm is how the 40 digits of a FASC-N are laid out (TIG SCEPACS 2.3,
+// section 2.1): agency, system and credential number, series, issue, and the
+// person, between sentinels B, D and F; the check digit is last.
+const fascnForm = "BaaaaDssssDccccccDnDiDppppppppppooooooFx"
+
+// credentialNumber is what tells the cards of all federal agencies apart: the
+// digits of agency, system, credential, series and issue in a FASC-N, 16 of them.
+// A card that no agency issued has none.
+func credentialNumber(fascn []byte) (string, bool) {
+	if len(fascn)*8 != len(fascnForm)*5 {
+		return "", false
+	}
+	var number []byte
+	for i, form := range []byte(fascnForm) {
+		var digit byte // four bits, the least first, and a parity bit
+		for bit := range 4 {
+			at := i*5 + bit
+			digit |= fascn[at/8] >> (7 - at%8) & 1 << bit
+		}
+		switch form {
+		case 'B', 'D', 'F':
+			if digit != form-'A'+10 {
+				return "", false
+			}
+		case 'x':
+		default:
+			if digit > 9 {
+				return "", false
+			}
+			if form != 'p' && form != 'o' {
+				number = append(number, '0'+digit)
+			}
+		}
+	}
+	return string(number), !bytes.HasPrefix(number, []byte("9999"))
 }
 
 // NewCHUID makes one for a card that no federal agency issued: a random GUID

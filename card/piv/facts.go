@@ -13,6 +13,7 @@ import (
 // facts are what was learned of the card itself, in one epoch: asked when
 // wanted, and once.
 type facts struct {
+	atr      []byte
 	template template
 
 	version        card.Version
@@ -20,6 +21,8 @@ type facts struct {
 	serial         fingerprint
 	serialAsked    bool
 	metadata       tri
+	noAttest       bool // it has no ATTEST
+	oldIDs         bool // algorithm identifiers are those of older firmware
 	discovery      *Discovery
 	discoveryAsked bool
 }
@@ -56,23 +59,36 @@ func (f fingerprint) named() bool { return f.source == vendorSerial || f.source 
 // METADATA (firmware 5.3): it costs no command to know. The historical bytes
 // of the NEO and of the 4 are their names; those of the 5 are of all its
 // firmwares (OpenSC, card-piv.c, piv_supported_atr).
-func tooOldForMetadata(conn card.Conn) bool {
-	c, ok := conn.(interface{ ATR() []byte })
-	if !ok {
-		return false
-	}
-	atr := c.ATR()
+func tooOldForMetadata(atr []byte) bool {
 	return bytes.Contains(atr, []byte("Yubikey4")) || bytes.Contains(atr, []byte("YubikeyNEO"))
+}
+
+// atrOf is the card's answer to reset, nil where the connection does not tell.
+func atrOf(conn card.Conn) []byte {
+	if c, ok := conn.(interface{ ATR() []byte }); ok {
+		return c.ATR()
+	}
+	return nil
+}
+
+// nothingKnown are the facts of a card that was asked nothing yet.
+func nothingKnown(conn card.Conn) facts {
+	f := facts{atr: atrOf(conn)}
+	if tooOldForMetadata(f.atr) {
+		f.metadata = no
+	}
+	return f
 }
 
 // row is the card's quirk row, from what is known so far.
 func (x *tx) row() *CardRow {
 	f := &x.c.facts
 	t := f.template
-	if f.versionAsked && !f.version.Known() {
-		t.aid = nil // Yubico's all tell it: this card only answers SELECT as shortly
+	if r := rowOf(t, f.version, f.atr); !f.versionAsked || f.version.Known() || !r.HasVersion || !r.yubico {
+		return r
 	}
-	return rowOf(t, f.version)
+	t.aid = nil // Yubico's all tell it: this card only answers SELECT as shortly
+	return rowOf(t, f.version, f.atr)
 }
 
 // version asks for the firmware version (Yubico's GET VERSION) where the card's
@@ -124,6 +140,9 @@ func (x *tx) askSerial() (fingerprint, error) {
 		b, err := x.send(apdu.Command{INS: insSerial, Le: apdu.MaxShortLe})
 		switch {
 		case err == nil && len(b) == 4:
+			if x.row().SerialBCD {
+				return fingerprint{vendorSerial, fmt.Sprintf("%x", b)}, nil
+			}
 			n := uint64(b[0])<<24 | uint64(b[1])<<16 | uint64(b[2])<<8 | uint64(b[3])
 			return fingerprint{vendorSerial, strconv.FormatUint(n, 10)}, nil
 		case err == nil:
@@ -146,10 +165,10 @@ func (x *tx) askGUID() (fingerprint, error) {
 	return guidOf(v), nil
 }
 
-// guidOf is the name that a CHUID gives to a card: its GUID, or the FASC-N of
-// government cards from before there were GUIDs, whose place holds zeros
-// (SP 800-73-4 part 1, section 3.1.2). The FASC-N of cards that no agency issued
-// is that of many.
+// guidOf is the name that a CHUID gives to a card: its GUID, or the number in the
+// FASC-N of government cards from before there were GUIDs, whose place holds
+// zeros (SP 800-73-4 part 1, section 3.1.2). The FASC-N of cards that no agency
+// issued is that of many.
 func guidOf(v []byte) fingerprint {
 	chuid, err := decodeCHUID(v)
 	switch {
@@ -157,10 +176,11 @@ func guidOf(v []byte) fingerprint {
 		return fingerprint{source: nameless}
 	case chuid.GUID != [16]byte{}:
 		return fingerprint{chuidGUID, fmt.Sprintf("%x", chuid.GUID)}
-	case len(chuid.FASCN) != len(nonFederalFASCN) || bytes.HasPrefix(chuid.FASCN, nonFederalFASCN[:5]) || padding(chuid.FASCN):
-		return fingerprint{source: nameless}
 	}
-	return fingerprint{chuidGUID, fmt.Sprintf("%x", []byte(chuid.FASCN))}
+	if number, ok := credentialNumber(chuid.FASCN); ok {
+		return fingerprint{chuidGUID, number}
+	}
+	return fingerprint{source: nameless}
 }
 
 // unsupported tells whether a status word says that the card has no such

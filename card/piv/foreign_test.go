@@ -420,6 +420,9 @@ func TestOneFormOnly(t *testing.T) {
 	block.Encrypt(answered, challenge)
 	f := &foreign{t: t, apt: tlv(0x61, tlv(0x4F, fullAID), tlv(0x50, []byte("OpenFIPS201")))}
 	f.answer = func(cmd apdu.Command) ([]byte, apdu.Status) {
+		if cmd.INS == insPutData {
+			return nil, apdu.ErrSecurityStatus
+		}
 		if cmd.INS != insAuthenticate {
 			return nil, 0
 		}
@@ -433,7 +436,12 @@ func TestOneFormOnly(t *testing.T) {
 		}
 		return nil, apdu.ErrSecurityStatus
 	}
-	ok(t, Open(f).LoginAdmin(ctx, sec(string(key))))
+	c := Open(f)
+	ok(t, c.LoginAdmin(ctx, sec(string(key))))
+	// What is for another key, or a secure channel, does not ask for this one again.
+	if err := c.WriteObject(ctx, TagCHUID, []byte{1}); !errors.Is(err, card.ErrUnsupported) || errors.Is(err, card.ErrAdminRequired) {
+		t.Error(err)
+	}
 	if err := Open(f).LoginAdmin(ctx, sec(string(bytes.Repeat([]byte{1}, 32)))); err == nil {
 		t.Error("a wrong key was taken for right")
 	}
@@ -497,19 +505,42 @@ func TestRetriesNotThere(t *testing.T) {
 	ok(t, bare(t, newSoft(t, "yubikey-5.7")).CanSetRetries(ctx))
 }
 
-// TestNames: cards from before there were GUIDs are told apart by their FASC-N.
+// fascnOf makes the FASC-N of a credential of agency 9700.
+func fascnOf(credential string) []byte {
+	b := make([]byte, 25)
+	for i, c := range []byte("B9700D0001D" + credential + "D0D1D1234567890197001F0") {
+		digit := c - '0'
+		if c > '9' {
+			digit = c - 'A' + 10
+		}
+		for bit := range 4 {
+			at := i*5 + bit
+			b[at/8] |= digit >> bit & 1 << (7 - at%8)
+		}
+	}
+	return b
+}
+
+// TestNames: cards from before there were GUIDs are told apart by the number in
+// their FASC-N.
 func TestNames(t *testing.T) {
 	guid, zero := bytes.Repeat([]byte{0x11}, 16), make([]byte, 16)
-	fascn := unhex(t, "D2032C5A9C5A1E0D68B2D6A20D68A108421084A310C21084EB")
-	for _, tt := range []struct{ fascn, guid, name []byte }{
-		{fascn, guid, guid},
-		{fascn, zero, fascn},
-		{nonFederalFASCN, zero, nil},
-		{make([]byte, 25), zero, nil},
-		{nil, zero, nil},
+	for _, tt := range []struct {
+		fascn, guid []byte
+		name        string
+	}{
+		{fascnOf("123456"), guid, fmt.Sprintf("%x", guid)},
+		{fascnOf("123456"), zero, "9700000112345601"},
+		{fascnOf("123457"), zero, "9700000112345701"},
+		{nonFederalFASCN, guid, fmt.Sprintf("%x", guid)},
+		{nonFederalFASCN, zero, ""},
+		{make([]byte, 25), zero, ""},
+		{bytes.Repeat([]byte{0xFF}, 25), zero, ""},
+		{[]byte{1, 2}, zero, ""},
+		{nil, zero, ""},
 	} {
 		chuid := join(field(0x30, tt.fascn), tlv(0x34, tt.guid), tlv(0x35, []byte("20301231")), tlv(0x3E), tlv(tagLRC))
-		if got := guidOf(chuid); got.value != fmt.Sprintf("%x", tt.name) || got.source == nameless != (tt.name == nil) {
+		if got := guidOf(chuid); got.value != tt.name || got.source == nameless != (tt.name == "") {
 			t.Errorf("%X and %X: %+v", tt.fascn, tt.guid, got)
 		}
 	}

@@ -38,11 +38,12 @@ func (c *Card) Generate(ctx context.Context, ref card.KeyRef, o GenerateOptions)
 		if err != nil {
 			return card.KeyInfo{}, err
 		}
-		id, _ := x.row().algorithmID(row.Algorithm)
 		c.content.forgetKey(s.Ref)
-		b, err := x.send(apdu.Command{
-			INS: insGenerate, P2: s.Key, Le: apdu.LeMax,
-			Data: tlv(0xAC, tlv(0x80, []byte{id}), policies),
+		b, err := x.numbered(row.Algorithm, func(id byte) ([]byte, error) {
+			return x.send(apdu.Command{
+				INS: insGenerate, P2: s.Key, Le: apdu.LeMax,
+				Data: tlv(0xAC, tlv(0x80, []byte{id}), policies),
+			})
 		})
 		if err != nil {
 			return card.KeyInfo{}, x.notMade(row, err)
@@ -108,7 +109,7 @@ func (x *tx) notMade(row AlgorithmRow, err error) error {
 // remember keeps a new key: a card without metadata does not tell of it later.
 // One with metadata is asked, as it also knows the policies that it chose.
 func (x *tx) remember(k card.KeyInfo) {
-	if !x.row().HasMetadata && x.hasMetadata() != yes {
+	if !x.mayHaveMetadata() {
 		x.c.content.setKey(k.Ref, &k)
 	}
 }

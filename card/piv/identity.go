@@ -18,7 +18,7 @@ func (c *Card) Probe(ctx context.Context) error {
 
 // Identity tells who the card is: vendor and model as its quirk row has them,
 // firmware version (GET VERSION) and serial number (GET SERIAL) where it has
-// these commands of Yubico's, else the GUID of its CHUID (SP 800-73-4 part 1,
+// these commands of Yubico's, else the GUID or FASC-N of its CHUID (SP 800-73-4 part 1,
 // section 3.1.2). Access condition: always.
 func (c *Card) Identity(ctx context.Context) (card.Identity, error) {
 	return run(ctx, c, need{what: "identify the card", again: true}, func(x *tx) (card.Identity, error) {

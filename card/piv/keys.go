@@ -177,8 +177,9 @@ func (x *tx) metadata(ref byte) (elements, error) {
 				x.c.facts.metadata = yes
 			}
 			return nil, fmt.Errorf("%w: %w", card.ErrNotFound, err)
-		case x.ours && x.metadataThere() && isStatus(err, apdu.ErrIncorrectP1P2):
-			// PivApplet, of the slots that it has not: F9 and those from 8D on.
+		case x.ours && x.metadataThere() && (isStatus(err, apdu.ErrIncorrectP1P2) || isStatus(err, apdu.ErrMemoryFailure)):
+			// PivApplet, of the slots that it has not: F9 and those from 8D on. Older
+			// Pico Keys, of slots without a key.
 			return nil, fmt.Errorf("%w: %w", card.ErrNotFound, err)
 		case x.ours && (unsupported(err) || !x.metadataThere() && answered(err)):
 			// What is only tried is not there, however a card says it: 6F00, 6881.
@@ -197,6 +198,10 @@ func (x *tx) metadata(ref byte) (elements, error) {
 	}
 	es, err := parse(b)
 	if err != nil {
+		if x.ours && !x.row().yubico { // older Pico Keys: a public key without a length
+			x.c.facts.metadata = no
+			return nil, fmt.Errorf("%w: %w", errNoMetadata, err)
+		}
 		return nil, fmt.Errorf("GET METADATA: %w", err)
 	}
 	if !es.metadata(ref) {
@@ -256,8 +261,9 @@ func (x *tx) metadataOf(s Slot) (card.KeyInfo, error) {
 	}
 	k.Algorithm = row.Algorithm
 	pub, ok := es.find(metaPublic)
-	if !ok {
-		return card.KeyInfo{}, malformed("GET METADATA without a public key")
+	if !ok { // iShield Key 2, for slots without a key too: nothing that it tells is so
+		x.c.facts.metadata = no
+		return card.KeyInfo{}, errNoMetadata
 	}
 	if k.Public, err = decodePublic(row, pub); err != nil {
 		return card.KeyInfo{}, err

@@ -98,6 +98,8 @@ func (x *tx) written(err error, refused string) error {
 	switch {
 	case !answered:
 		return fmt.Errorf("%w: %w", card.ErrInterruptedWrite, err)
+	case s == apdu.ErrSecurityStatus && x.admin: // OpenFIPS201, of what its personaliser keeps for himself
+		return fmt.Errorf("%w with this management key, which is authenticated: it wants another key, or a secure channel; %s: %w", card.ErrUnsupported, refused, err)
 	case s == apdu.ErrSecurityStatus:
 		return fmt.Errorf("%w; %s: %w", card.ErrAdminRequired, refused, err)
 	case s == apdu.ErrNotEnoughMemory, s == apdu.ErrWrongLength:

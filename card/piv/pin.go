@@ -35,7 +35,8 @@ func (c *Card) PINState(ctx context.Context, name card.SecretName) (card.PINStat
 func (x *tx) pinState() (card.PINState, error) {
 	if x.mayHaveMetadata() {
 		s, err := x.referenceState(card.PIN, refPIN)
-		if !errors.Is(err, errNoMetadata) && !errors.Is(err, card.ErrNotFound) {
+		told := err == nil && s.Tries >= 0
+		if told || err != nil && !errors.Is(err, errNoMetadata) && !errors.Is(err, card.ErrNotFound) {
 			s.Verified = err == nil && x.c.state.verified
 			return s, err
 		}
@@ -53,6 +54,7 @@ func (x *tx) pinState() (card.PINState, error) {
 	switch tries, ok := x.triesOf(status); {
 	case err == nil:
 		s.Verified = true
+		x.c.tries[card.PIN] = full
 	case !answered:
 		return card.PINState{}, err
 	case ok:
@@ -104,8 +106,14 @@ func (x *tx) referenceState(name card.SecretName, ref byte) (card.PINState, erro
 	if d, ok := es.byte(metaDefault); ok {
 		s.Default = d != 0
 	}
-	if r, ok := es.find(metaRetries); ok && len(r) == 2 {
+	r, _ := es.find(metaRetries)
+	switch len(r) {
+	case 2:
 		s.Max, s.Tries = int(r[0]), int(r[1])
+	case 1: // older Pico Keys
+		s.Tries = int(r[0])
+	}
+	if s.Tries >= 0 {
 		x.c.knowTries(name, s.Tries)
 	}
 	return s, nil
@@ -127,17 +135,22 @@ func (x *tx) triesOf(s apdu.Status) (int, bool) {
 	return 0, false
 }
 
-// proveGently is prove without losing what is verified, where an object of PIV's
-// own can be read for proof: Discovery, or CHUID on cards that need not have it.
+// proveGently is prove without losing what is verified, where something of PIV's
+// own can be read for proof: Discovery; on cards that need not have it the PIN's
+// metadata, or CHUID.
 func (x *tx) proveGently() error {
 	if x.ours || !x.c.state.selected {
 		return x.prove()
 	}
 	var err error
-	if x.row().HasDiscovery {
+	switch {
+	case x.row().HasDiscovery:
 		x.c.facts.discoveryAsked = false
 		_, err = x.discovery()
-	} else if x.c.state.verified || x.c.state.admin {
+	case !x.c.state.verified && !x.c.state.admin:
+	case x.hasMetadata() == yes:
+		_, err = x.metadata(refPIN)
+	default:
 		_, err = x.object(TagCHUID)
 	}
 	if err != nil && !answered(err) && !errors.Is(err, card.ErrInvalidAnswer) {
@@ -174,7 +187,7 @@ func (x *tx) discovery() (*Discovery, error) {
 // 1 section 3.3.2), or the only one, which the standard does not have and
 // OpenFIPS201 can be made to.
 func (x *tx) pinReference() (byte, error) {
-	if x.row().anyYubico() && x.hasMetadata() == no && !tooOldForMetadata(x.c.conn) {
+	if x.row().anyYubico() && x.hasMetadata() == no && !tooOldForMetadata(x.c.facts.atr) {
 		// An old one, or a card of the standard that answers SELECT as shortly.
 		if _, err := x.version(); err != nil {
 			return 0, err

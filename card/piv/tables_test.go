@@ -130,7 +130,7 @@ func TestCardTable(t *testing.T) {
 		if !r.yubico && r.label == "" {
 			tmpl.aid = make([]byte, 11)
 		}
-		if got := rowOf(tmpl, r.from); got.Name != r.Name {
+		if got := rowOf(tmpl, r.from, []byte(r.atr)); got.Name != r.Name {
 			t.Errorf("row %d, %s: a card of it is taken for %s", i, r.Name, got.Name)
 		}
 		used := map[byte]card.Algorithm{}
@@ -145,10 +145,10 @@ func TestCardTable(t *testing.T) {
 			}
 		}
 	}
-	if got := rowOf(template{aid: make([]byte, 6)}, card.Version{Major: 4, Minor: 3, Patch: 1}); got.Name != "YubiKey 4.3" {
+	if got := rowOf(template{aid: make([]byte, 6)}, card.Version{Major: 4, Minor: 3, Patch: 1}, nil); got.Name != "YubiKey 4.3" {
 		t.Errorf("4.3.1 is %s", got.Name)
 	}
-	if got := rowOf(template{aid: make([]byte, 6)}, card.Version{Major: 6}); got.Name != "YubiKey 5.7" {
+	if got := rowOf(template{aid: make([]byte, 6)}, card.Version{Major: 6}, nil); got.Name != "YubiKey 5.7" {
 		t.Errorf("6.0.0 is %s", got.Name)
 	}
 }
@@ -193,6 +193,10 @@ func cardsTables() string {
 
 func toldBy(r CardRow) string {
 	switch {
+	case r.atr != "" && r.label != "":
+		return fmt.Sprintf("label %q, and %q in the ATR", r.label, r.atr)
+	case r.atr != "":
+		return fmt.Sprintf("as a YubiKey, and %q in the ATR", r.atr)
 	case r.label != "":
 		return fmt.Sprintf("label %q", r.label)
 	case r.anyYubico():
@@ -251,6 +255,13 @@ func ownNumbers(r CardRow) string {
 		all = append(all, fmt.Sprintf("%s %02X", a, id))
 	}
 	slices.Sort(all)
+	var old []string
+	for a, id := range r.OldIDs {
+		old = append(old, fmt.Sprintf("%s %02X", a, id))
+	}
+	if slices.Sort(old); len(old) > 0 {
+		all = append(all, "with older firmware "+strings.Join(old, ", "))
+	}
 	return strings.Join(all, ", ")
 }
 

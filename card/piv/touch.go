@@ -28,7 +28,14 @@ func (x *tx) sendTouched(k card.KeyInfo, cmd apdu.Command) ([]byte, error) {
 		case card.TouchNever:
 			return x.send(cmd)
 		case card.TouchAlways:
-			go hint(k)
+			// Beside the command, not before it: but said it is, also when the
+			// card is quick and the program ends with its answer.
+			said := make(chan struct{})
+			go func() {
+				defer close(said)
+				hint(k)
+			}()
+			defer func() { <-said }()
 			return x.send(cmd)
 		case card.TouchCached:
 			after = touchCachedHint

@@ -1,6 +1,7 @@
 package piv
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -31,15 +32,17 @@ type tx struct {
 // attempt runs f with what n needs. When what came back can also be the answer
 // of another applet, or of a card that lost its logins - another program
 // selected something, or reset the card, between two transactions - it begins
-// again from SELECT, once.
+// again from SELECT, once; from a proof that leaves the card's state alone where
+// SELECT would drop a login that only the person could give again.
 func attempt[T any](x *tx, n need, f func(*tx) (T, error)) (T, error) {
 	v, err := once(x, n, f)
 	if err == nil || !x.doubtful(n, err) {
 		return v, err
 	}
 	var zero T
-	if !x.ours && x.c.state.verified && x.c.facts.discovery != nil {
-		// A SELECT would take the PIN once more.
+	if !x.ours && x.c.state.verified && (x.c.facts.discovery != nil || !x.c.pin.held()) {
+		// A SELECT would take the PIN once more, from the person where they typed it
+		// on the reader.
 		if err := x.proveGently(); err != nil {
 			return zero, err
 		}
@@ -161,7 +164,7 @@ func (x *tx) selectApplet() error {
 	}
 	if err != nil {
 		switch s, _ := apdu.StatusOf(err); s {
-		case apdu.ErrNotFound, apdu.ErrFunctionNotSupported, apdu.ErrReferenceNotFound, apdu.ErrIncorrectP1P2, apdu.ErrInstruction, apdu.ErrClass:
+		case apdu.ErrNotFound, apdu.ErrFunctionNotSupported, apdu.ErrReferenceNotFound, apdu.ErrIncorrectP1P2, apdu.ErrInstruction, apdu.ErrClass, errNotSelectable:
 			return fmt.Errorf("%w: no PIV: %w", card.ErrNoApplet, err)
 		default:
 			return err
@@ -177,6 +180,11 @@ func (x *tx) selectApplet() error {
 	x.c.state.open = open && x.row().HasDiscovery
 	return nil
 }
+
+// errNotSelectable is what JavaCards say of an applet that is there and refuses,
+// as one that is switched off for the interface does (yubikey-manager,
+// yubikit/core/smartcard).
+const errNotSelectable apdu.Status = 0x6999
 
 // A template is the application property template that SELECT returns
 // (SP 800-73-4 part 2, table 3).
@@ -197,7 +205,9 @@ func parseTemplate(b []byte) (template, error) {
 	}
 	v, err := leading(b, 0x61)
 	if err != nil {
-		return template{}, fmt.Errorf("SELECT: %w", err)
+		if v, err = unwrapped(b, err); err != nil {
+			return template{}, fmt.Errorf("SELECT: %w", err)
+		}
 	}
 	es, err := parsePadded(v)
 	if err != nil {
@@ -221,6 +231,15 @@ func parseTemplate(b []byte) (template, error) {
 		}
 	}
 	return t, nil
+}
+
+// unwrapped is the template of Pico Keys, with a length of 0 although it is not
+// empty, or without its tag; err of everything else.
+func unwrapped(b []byte, err error) ([]byte, error) {
+	if b = bytes.TrimPrefix(b, []byte{0x61, 0x00}); bytes.HasPrefix(b, []byte{0x4F}) {
+		return b, nil
+	}
+	return nil, err
 }
 
 // yubico tells whether the template is the one of Yubico's cards: the AID

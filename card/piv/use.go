@@ -99,20 +99,18 @@ func (k *privateKey) do(what string, prepare func(card.KeyInfo, AlgorithmRow) (j
 		if err != nil {
 			return result{}, err
 		}
-		if k.o.PIN != nil && info.PINPolicy != card.PINNever {
-			if err := x.verify(k.o.PIN, k.o.SpendLastTry); err != nil {
-				return result{}, err
-			}
-		} else if k.o.Pad && info.PINPolicy != card.PINNever {
-			if err := x.verifyOnPad(k.o.SpendLastTry); err != nil {
-				return result{}, err
-			}
-		} else if k.usesLogin(info) {
-			if err := x.relogin(); err != nil {
-				return result{}, err
-			}
+		if err := k.unlock(x, info); err != nil {
+			return result{}, err
 		}
 		out, err := x.use(s, info, row, j)
+		if errors.Is(err, card.ErrLoginRequired) && x.ours && info.PINPolicy == card.PINNever {
+			// Cards without metadata do not tell that key 9E wants the PIN too, as
+			// that of Nitrokey 3 did before 1.8.2.
+			if err := k.loginAnyway(x, err); err != nil {
+				return result{}, err
+			}
+			out, err = x.use(s, info, row, j)
+		}
 		return result{out, info}, err
 	})
 	if err != nil {
@@ -122,27 +120,67 @@ func (k *privateKey) do(what string, prepare func(card.KeyInfo, AlgorithmRow) (j
 	return r.out, nil
 }
 
+// unlock has the PIN verified, the way that the options say, where the key wants
+// one.
+func (k *privateKey) unlock(x *tx, info card.KeyInfo) error {
+	switch {
+	case info.PINPolicy == card.PINNever:
+		return nil
+	case k.o.PIN != nil:
+		return x.verify(k.o.PIN, k.o.SpendLastTry)
+	case k.o.Pad:
+		return x.verifyOnPad(k.o.SpendLastTry)
+	case k.usesLogin(info):
+		return x.relogin()
+	default:
+		return nil
+	}
+}
+
+// loginAnyway verifies the PIN that there is for a key that should not want it
+// and refused with err.
+func (k *privateKey) loginAnyway(x *tx, err error) error {
+	switch {
+	case x.verified:
+		return err
+	case k.o.PIN != nil:
+		return x.verify(k.o.PIN, k.o.SpendLastTry)
+	case k.o.Pad:
+		return x.verifyOnPad(k.o.SpendLastTry)
+	case x.c.pin.held():
+		x.c.state.verified = false
+		return x.relogin()
+	}
+	return err
+}
+
 // usesLogin tells whether the PIN of Login may be verified again for the key:
 // never for one that wants its PIN given for each operation.
 func (k *privateKey) usesLogin(info card.KeyInfo) bool {
-	return k.o.PIN == nil && !k.o.Pad && info.PINPolicy != card.PINAlways && info.PINPolicy != card.PINNever
+	switch info.PINPolicy {
+	case card.PINAlways, card.MatchAlways, card.PINNever:
+		return false
+	}
+	return k.o.PIN == nil && !k.o.Pad
 }
 
 // use sends GENERAL AUTHENTICATE with an empty response (82), which asks for
 // the result, and the input (SP 800-73-4 part 2, table 7 and appendix A.4).
 func (x *tx) use(s Slot, info card.KeyInfo, row AlgorithmRow, j job) ([]byte, error) {
-	id, _ := x.row().algorithmID(row.Algorithm)
 	cmd := apdu.Command{
-		INS: insAuthenticate, P1: id, P2: s.Key, Le: apdu.MaxShortLe,
+		INS: insAuthenticate, P2: s.Key, Le: apdu.MaxShortLe,
 		Data: tlv(tagTemplate, tlv(tagResponse), tlv(j.tag, j.input)),
 	}
 	if row.Size() > apdu.MaxShortLe-16 {
 		cmd.Le = apdu.LeMax
 	}
 	start := x.c.now()
-	b, err := x.sendTouched(info, cmd)
+	b, err := x.numbered(row.Algorithm, func(id byte) ([]byte, error) {
+		cmd.P1 = id
+		return x.sendTouched(info, cmd)
+	})
 	if err != nil {
-		return nil, x.useRefused(s, info, row, err, start)
+		return nil, x.useRefused(s, info, row, j, err, start)
 	}
 	defer clear(b) // a deciphered key or a shared secret, which finish copies
 	es, err := inside(b, tagTemplate)
@@ -221,7 +259,7 @@ func (k *privateKey) RSA(block []byte) ([]byte, error) {
 const hashOnCard = 0xF1
 
 // useRefused gives a status word its meaning.
-func (x *tx) useRefused(s Slot, info card.KeyInfo, row AlgorithmRow, err error, start time.Time) error {
+func (x *tx) useRefused(s Slot, info card.KeyInfo, row AlgorithmRow, j job, err error, start time.Time) error {
 	status, answered := apdu.StatusOf(err)
 	if !answered {
 		return err
@@ -238,6 +276,8 @@ func (x *tx) useRefused(s Slot, info card.KeyInfo, row AlgorithmRow, err error, 
 		return err
 	case row.Algorithm == card.P256 && slices.Contains(x.c.facts.template.algorithms, hashOnCard):
 		return fmt.Errorf("%w: this card's P-256 keys sign only what it hashes itself; they agree on secrets: %w", card.ErrUnsupported, err)
+	case status == apdu.ErrIncorrectData && j.tag == tagExponentiation && info.Public != nil: // Pico Keys
+		return fmt.Errorf("%w: this card does not agree on secrets with key %s: %w", card.ErrUnsupported, s.Ref, err)
 	case status == apdu.ErrReferenceNotFound, status == apdu.ErrNotFound, status == apdu.ErrIncorrectP1P2, status == apdu.ErrIncorrectData && info.Public == nil:
 		return fmt.Errorf("%w: slot %s has no %s key: %w", card.ErrNotFound, s.Ref, info.Algorithm, err)
 	case status == apdu.ErrWrongLength:

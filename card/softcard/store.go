@@ -70,7 +70,7 @@ func (s *store) refresh() error {
 	}
 	st, p, err := decodeState(b)
 	if err != nil {
-		return fmt.Errorf("softcard: cannot use %s as a card: %w; it was left as it is: bring back a copy, or create a card under another name", s.path, err)
+		return fmt.Errorf("softcard: %s cannot be used as a card: %w; it was left as it is: bring back a copy, or create a card under another name", s.path, err)
 	}
 	s.seen, s.state, s.personality = info, st, p
 	if time.Since(info.ModTime()) < settled {

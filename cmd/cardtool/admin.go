@@ -8,7 +8,6 @@ import (
 
 	"cardbridge/card"
 	"cardbridge/card/piv"
-	"cardbridge/internal/secret"
 )
 
 // An adminLogin is how a command gets the right to change what is on a card.
@@ -21,7 +20,8 @@ type adminLogin struct {
 // is kept behind it.
 func (a *app) adminFlags(cmd *cobra.Command, l *adminLogin) {
 	a.takes(cmd, adminKey, pinSecret)
-	cmd.Flags().BoolVar(&l.factory, "factory-admin-key", false, "the management key is the factory's, which everybody knows: 010203040506070801020304…")
+	a.anyPINFlag(cmd)
+	cmd.Flags().BoolVar(&l.factory, "factory-admin-key", false, "the management key is the factory's, which everybody knows: 010203040506070801020304… on most cards")
 	spendLastFlag(cmd, &l.spendLast)
 	cmd.MarkFlagsMutuallyExclusive("factory-admin-key", "admin-key-file", "admin-key-fd", "admin-key-env")
 }
@@ -30,22 +30,16 @@ func spendLastFlag(cmd *cobra.Command, v *bool) {
 	cmd.Flags().BoolVar(v, "spend-last-try", false, "go on although only one try is left; a wrong PIN then blocks it")
 }
 
-// factoryAdminKey is the management key that PIV cards are shipped with.
-func factoryAdminKey() *secret.Secret {
-	b := make([]byte, 0, 24)
-	for range 3 {
-		b = append(b, 1, 2, 3, 4, 5, 6, 7, 8)
-	}
-	return secret.New(b)
-}
-
 // login authenticates with the management key: the one that the command line
 // gives, else the one the card keeps behind the PIN, else one that is asked
 // for. A default is never tried unless --factory-admin-key says so.
 func (c *pivCard) login(ctx context.Context, l adminLogin) error {
 	switch {
 	case l.factory:
-		key := factoryAdminKey()
+		key, err := c.FactoryManagementKey(ctx)
+		if err != nil {
+			return err
+		}
 		defer key.Wipe()
 		return c.LoginAdmin(ctx, key)
 	case !c.app.source(adminKey).given():
@@ -69,10 +63,22 @@ func (c *pivCard) login(ctx context.Context, l adminLogin) error {
 
 // loginPIN verifies the PIN for the rest of the run.
 func (c *pivCard) loginPIN(ctx context.Context, spendLast bool) error {
+	return c.withPIN(ctx, spendLast, func(context.Context) error { return nil })
+}
+
+// withPIN verifies the PIN and does what wants it, in one transaction: whatever
+// the card refuses then, it does not refuse for want of the PIN, which is not
+// sent again.
+func (c *pivCard) withPIN(ctx context.Context, spendLast bool, f func(context.Context) error) error {
 	o := piv.LoginOptions{SpendLastTry: spendLast}
 	pin, err := c.pin(ctx, pinSecret, card.PIN, o)
 	if err != nil {
 		return err
 	}
-	return c.Login(ctx, pin, o)
+	return c.Together(ctx, func(ctx context.Context) error {
+		if err := c.Login(ctx, pin, o); err != nil {
+			return err
+		}
+		return f(ctx)
+	})
 }

@@ -32,9 +32,6 @@ It is a secret: put it through a key derivation function and keep it to yourself
 			if err != nil {
 				return err
 			}
-			if a.global.json {
-				return usagef("agree prints no JSON")
-			}
 			peer, err := a.readPeer(argv[1])
 			if err != nil {
 				return err
@@ -58,7 +55,7 @@ It is a secret: put it through a key derivation function and keep it to yourself
 					return err
 				}
 				defer clear(shared)
-				return out.put(shared)
+				return out.putBytes(shared)
 			})
 		},
 	}

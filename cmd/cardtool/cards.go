@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"strings"
 
-	"cardbridge/apdu"
 	"cardbridge/card"
 	"cardbridge/card/piv"
 	"cardbridge/internal/host"
@@ -24,7 +23,7 @@ type pivCard struct {
 
 // host is the readers that the command line and the environment name.
 func (a *app) host() (*host.Host, error) {
-	trace, err := a.tracer()
+	trace, err := a.openTrace()
 	if err != nil {
 		return nil, err
 	}
@@ -224,13 +223,18 @@ func tries(st card.PINState, spendLast bool) (string, error) {
 		return "", &card.Blocked{Name: st.Name, Global: st.Global}
 	case st.Tries == 1 && !spendLast:
 		return "", fmt.Errorf("%s: %w", st.Name, card.ErrLastTry)
-	case st.Tries == 1:
-		return "last try", nil
-	case st.Tries > 1:
-		return fmt.Sprintf("%d tries left", st.Tries), nil
-	default:
-		return "", nil
 	}
+	var notes []string
+	if st.Global {
+		notes = append(notes, "the card's global one")
+	}
+	switch {
+	case st.Tries == 1:
+		notes = append(notes, "last try")
+	case st.Tries > 1:
+		notes = append(notes, fmt.Sprintf("%d tries left", st.Tries))
+	}
+	return strings.Join(notes, ", "), nil
 }
 
 // pin gets the PIN (or PUK), and asks for it only after the card has told how
@@ -249,12 +253,4 @@ func (c *pivCard) pin(ctx context.Context, k secretKind, name card.SecretName, o
 		}
 	}
 	return c.app.secret(ctx, k, note)
-}
-
-// tracer makes what --trace asks for.
-func (a *app) tracer() (func(reader string) apdu.Decorator, error) {
-	if a.global.trace == "" {
-		return nil, nil
-	}
-	return a.openTrace()
 }

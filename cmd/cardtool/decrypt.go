@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -46,9 +45,6 @@ openssl pkeyutl -encrypt does. It is as long as the key's modulus.`,
 			if padding != "oaep" && (h != 0 || label != "") {
 				return usagef("--hash and --label go with --padding oaep")
 			}
-			if a.global.json {
-				return usagef("decrypt prints no JSON")
-			}
 			file := ""
 			if len(argv) > 1 {
 				file = argv[1]
@@ -88,15 +84,13 @@ openssl pkeyutl -encrypt does. It is as long as the key's modulus.`,
 					return err
 				}
 				defer clear(plain)
-				return out.put(plain)
+				return out.putBytes(plain)
 			})
 		},
 	}
-	cmd.Flags().StringVarP(&padding, "padding", "p", "pkcs1", "`padding`: "+strings.Join(paddings, ", "))
-	cmd.Flags().StringVar(&hash, "hash", "", "`hash` of OAEP: "+strings.Join(hashNames(), ", ")+" (default sha256)")
+	a.wordFlag(cmd, &padding, "padding", "p", "pkcs1", "`padding`: %s", paddings)
+	a.wordFlag(cmd, &hash, "hash", "", "", "`hash` of OAEP: %s (default sha256)", hashNames())
 	cmd.Flags().StringVar(&label, "label", "", "`label` of OAEP")
-	a.completeWords(cmd, "padding", paddings...)
-	a.completeWords(cmd, "hash", hashNames()...)
 	a.useFlags(cmd, &use)
 	a.outputFlags(cmd, &out, "plaintext")
 	return cmd

@@ -169,6 +169,7 @@ var reports = []struct{ command, name string }{
 	{"cert export, cert self-sign", "certReport"},
 	{"cert request", "requestReport"},
 	{"sign", "signReport"},
+	{"decrypt, agree, random", "bytesReport"},
 	{"verify", "verifyReport"},
 	{"pin status", "pinsReport"},
 	{"object list", "objectsReport"},
@@ -285,7 +286,7 @@ func kindText(e ast.Expr) string {
 		switch e.Name {
 		case "bool":
 			return "boolean"
-		case "int", "uint64":
+		case "int", "uint", "uint64":
 			return "number"
 		case "any":
 			return "object"

@@ -193,6 +193,9 @@ func (r *doctorReport) card(check string, info *infoReport, choose string) {
 			r.add(check, stateNote, "the "+p.Name+" is still the factory's", mend(mends[p.Name].factory))
 		}
 	}
+	if info.unclear != nil {
+		r.add(check, stateProblem, info.unclear.Error(), "where that is the admin-data object: cardtool object delete admin-data"+choose)
+	}
 	if mk := info.ManagementKey; mk != nil && mk.Default {
 		r.add(check, stateNote, "the management key is still the factory's", "cardtool admin-key change --generate --protect --factory-admin-key"+choose)
 	}

@@ -69,6 +69,8 @@ type infoReport struct {
 	Version       string               `json:"version"` // firmware; "" where the card does not tell
 	PINs          []pinReport          `json:"pins"`
 	ManagementKey *managementKeyReport `json:"managementKey"` // null where the card does not tell
+
+	unclear error // what the card tells of its management key and makes no sense
 }
 
 // A managementKeyReport is what a card tells of its management key.
@@ -114,6 +116,9 @@ func (a *app) infoCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if r.unclear != nil {
+					a.warn("%v", r.unclear)
+				}
 				return a.print(r, r.human)
 			})
 		},
@@ -135,13 +140,14 @@ func (c *pivCard) info(ctx context.Context) (*infoReport, error) {
 			return err
 		}
 		mk, err := c.ManagementKey(ctx)
-		if errors.Is(err, card.ErrUnsupported) {
-			return nil
-		}
-		if err != nil {
+		switch {
+		case err == nil:
+			r.ManagementKey = reportManagementKey(mk)
+		case errors.Is(err, card.ErrInvalidAnswer): // and the rest is told
+			r.unclear = err
+		case !errors.Is(err, card.ErrUnsupported):
 			return err
 		}
-		r.ManagementKey = reportManagementKey(mk)
 		return nil
 	})
 	return r, err

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -47,6 +48,9 @@ A key that is in the slot already is lost: that is asked about first.`,
 				return err
 			}
 			pub := publicOf(key.Key)
+			if _, err := parseAlgorithm(publicKeyText(pub)); err != nil {
+				return inputf("%s: PIV cards have no %s keys; there are %s", inputName(argv[1]), publicKeyText(pub), strings.Join(algorithmNames(), ", "))
+			}
 			if publicKeyText(pub) == string(card.RSA1024) && !weak {
 				return usagef("RSA-1024 keys are broken by those with means; --weak imports one nevertheless")
 			}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/spf13/cobra"
+
 	"cardbridge/card"
 	"cardbridge/internal/cli/tui"
 )
@@ -112,4 +114,8 @@ func (a *app) confirm(ctx context.Context, loss string) error {
 		return errDeclined
 	}
 	return nil
+}
+
+func (a *app) yesFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVarP(&a.global.yes, "yes", "y", false, "do not ask before something is lost")
 }

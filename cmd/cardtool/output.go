@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/hex"
 	"fmt"
 	"io"
 	"io/fs"
@@ -32,7 +33,7 @@ func (a *app) outputFlags(cmd *cobra.Command, o *output, what string) {
 // is asked for anything. binary output is not shown to a person.
 func (o *output) open(binary bool) error {
 	if o.path == "" || o.path == "-" {
-		if binary && o.path == "" && tui.IsTerminal(o.app.stdout) {
+		if binary && o.path == "" && !o.app.global.json && tui.IsTerminal(o.app.stdout) {
 			return hinted{usagef("the result is binary and standard output is a terminal"), "write it to a file with -o FILE, or insist with -o -"}
 		}
 		o.w = o.app.stdout
@@ -69,6 +70,35 @@ func (o *output) put(b []byte) error {
 		return err
 	}
 	return o.commit()
+}
+
+// A bytesReport is a result that is bytes, in JSON.
+type bytesReport struct {
+	Value  string `json:"value,omitempty"`  // in hex, unless it is in a file
+	Output string `json:"output,omitempty"` // that file
+}
+
+// putBytes writes the whole result, or with --json says what it is or where.
+func (o *output) putBytes(b []byte) error {
+	r := bytesReport{Output: o.path}
+	if o.toStdout() {
+		r = bytesReport{Value: hex.EncodeToString(b)}
+	}
+	return o.putOr(b, r)
+}
+
+// putOr writes the whole result; with --json the report goes to standard output,
+// and the result only to a file.
+func (o *output) putOr(b []byte, report any) error {
+	if !o.app.global.json {
+		return o.put(b)
+	}
+	if !o.toStdout() {
+		if err := o.put(b); err != nil {
+			return err
+		}
+	}
+	return o.app.print(report, nil)
 }
 
 // toStdout tells whether the result itself goes to standard output, where

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"cardbridge/card"
-	"cardbridge/card/piv"
 )
 
 func (a *app) pinCommand() *cobra.Command {
@@ -68,63 +67,4 @@ func (c *pivCard) pins(ctx context.Context) ([]pinReport, error) {
 		out = append(out, reportPIN(st))
 	}
 	return out, nil
-}
-
-func (a *app) pinVerifyCommand() *cobra.Command {
-	var spendLast bool
-	cmd := &cobra.Command{
-		Use:   "verify",
-		Short: "Find out whether a PIN is right",
-		Long: `Send the PIN to the card and say whether it is right. The right one gives all its
-tries back; a wrong one costs a try. Nothing stays open: other commands want the
-PIN for themselves.`,
-		Example: "  cardtool pin verify",
-		Args:    args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withCard(cmd.Context(), func(c *pivCard) error {
-				if err := c.loginPIN(cmd.Context(), spendLast); err != nil {
-					return err
-				}
-				a.message("the PIN is right")
-				return c.Logout(cmd.Context())
-			})
-		},
-	}
-	a.takes(cmd, pinSecret)
-	spendLastFlag(cmd, &spendLast)
-	return cmd
-}
-
-// changeCommand changes the PIN or the PUK.
-func (a *app) changeCommand(use, short string, name card.SecretName, old, new secretKind) *cobra.Command {
-	var spendLast bool
-	cmd := &cobra.Command{
-		Use:     use,
-		Short:   short,
-		Long:    short + ". A wrong old one costs a try; a new one that the card would not take costs none.",
-		Example: "  cardtool " + old.flag + " change\n  cardtool " + old.flag + " change --" + old.flag + "-file old.txt --" + new.flag + "-file new.txt",
-		Args:    args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx := cmd.Context()
-			return a.withCard(ctx, func(c *pivCard) error {
-				o := piv.LoginOptions{SpendLastTry: spendLast}
-				was, err := c.pin(ctx, old, name, o)
-				if err != nil {
-					return err
-				}
-				will, err := a.secret(ctx, new, "")
-				if err != nil {
-					return err
-				}
-				if err := c.ChangePIN(ctx, name, was, will, o); err != nil {
-					return err
-				}
-				a.message("%s changed", name)
-				return nil
-			})
-		},
-	}
-	a.takes(cmd, old, new)
-	spendLastFlag(cmd, &spendLast)
-	return cmd
 }

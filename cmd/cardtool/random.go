@@ -29,9 +29,6 @@ func (a *app) randomCommand() *cobra.Command {
 			if err != nil || n == 0 || n > maxRandom {
 				return usagef("%q is not a number of bytes from 1 to %d", argv[0], maxRandom)
 			}
-			if a.global.json {
-				return usagef("random prints no JSON")
-			}
 			if err := out.open(!hexa); err != nil {
 				return err
 			}
@@ -50,10 +47,10 @@ func (a *app) randomCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if hexa {
+				if hexa && !(a.global.json && out.toStdout()) { // which has hex anyway
 					b = []byte(hex.EncodeToString(b) + "\n")
 				}
-				return out.put(b)
+				return out.putBytes(b)
 			})
 		},
 	}

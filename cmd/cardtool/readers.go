@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -79,68 +78,4 @@ or --reader names. Nothing is sent to a card.`,
 			})
 		},
 	}
-}
-
-// completeReaders offers the readers that are there now.
-func (a *app) completeReaders(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	a.global.reader = ""
-	h, err := a.host()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	defer h.Close()
-	states, err := h.Readers(cmd.Context())
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var out []string
-	for _, s := range states {
-		out = append(out, s.Reader+"\t"+reportReader(s).state())
-	}
-	return out, cobra.ShellCompDirectiveNoFileComp
-}
-
-// completeSerials offers the serial numbers of the cards that are there now.
-func (a *app) completeSerials(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	a.global.serial = ""
-	h, err := a.host()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	defer h.Close()
-	present, err := a.present(cmd.Context(), h)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	found, err := a.identify(cmd.Context(), h, present)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var out []string
-	for _, f := range found {
-		if f.err == nil && f.identity.Serial != "" {
-			out = append(out, f.identity.Serial+"\t"+f.identity.Model+" in "+f.reader)
-		}
-	}
-	return out, cobra.ShellCompDirectiveNoFileComp
-}
-
-// completeFlag offers values for a flag; a shell shows nothing where that fails.
-func (a *app) completeFlag(cmd *cobra.Command, flag string, f func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective)) {
-	if err := cmd.RegisterFlagCompletionFunc(flag, f); err != nil {
-		panic(err) // no such flag: this program is wrong
-	}
-}
-
-// completeWords offers fixed values for a flag.
-func (a *app) completeWords(cmd *cobra.Command, flag string, words ...string) {
-	a.completeFlag(cmd, flag, func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-		// Lists end in the word being typed.
-		done := typed[:strings.LastIndex(typed, ",")+1]
-		var out []string
-		for _, w := range words {
-			out = append(out, done+w)
-		}
-		return out, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
-	})
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cardbridge/card"
 	"cardbridge/internal/cli/tui"
 )
 
@@ -196,14 +197,23 @@ func (a *app) run(ctx context.Context, args []string) (code int) {
 		// Flags after the one that was wrong were not read.
 		a.global.json = a.global.json || slices.Contains(args, "--json")
 	}
-	if ctx.Err() != nil && errors.Is(context.Cause(ctx), errInterrupted) && !errors.Is(err, errInterrupted) {
-		if errors.Is(err, context.Canceled) {
-			err = errInterrupted
-		} else {
-			err = fmt.Errorf("%w: %w", errInterrupted, err)
-		}
+	if ctx.Err() != nil && errors.Is(context.Cause(ctx), errInterrupted) {
+		err = interrupted(err)
 	}
 	return a.report(cmd, err)
+}
+
+// interrupted is the error of a run that a person ended, with what else is to be
+// said: what state the card is in, or another thing that went wrong.
+func interrupted(err error) error {
+	switch {
+	case errors.Is(err, errInterrupted):
+		return err
+	case errors.Is(err, context.Canceled) && !errors.Is(err, card.ErrInterruptedWrite):
+		return errInterrupted
+	default:
+		return fmt.Errorf("%w: %w", errInterrupted, err)
+	}
 }
 
 func (a *app) close() {
@@ -252,96 +262,4 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 		}
 		return nil
 	}
-}
-
-// openInput opens a file to be read, "-" or "" for standard input. size is -1
-// where it is not known.
-func (a *app) openInput(name string) (r io.ReadCloser, size int64, err error) {
-	if name == "" || name == "-" {
-		// Secrets come first on standard input, a line each; the rest is the file.
-		if err := a.secretsFromStdin(); err != nil {
-			return nil, 0, err
-		}
-		if a.stdinRead {
-			return nil, 0, usagef("standard input is one file, not several")
-		}
-		a.stdinRead = true
-		return io.NopCloser(a.stdin), -1, nil
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, 0, inputError{err}
-	}
-	st, err := f.Stat()
-	switch {
-	case err != nil:
-		f.Close()
-		return nil, 0, inputError{err}
-	case st.IsDir():
-		f.Close()
-		return nil, 0, inputError{fmt.Errorf("%s is a directory", name)}
-	case !st.Mode().IsRegular():
-		return f, -1, nil
-	}
-	return f, st.Size(), nil
-}
-
-// inputSize is a regular file's size, -1 of anything that can be read only once.
-func (a *app) inputSize(name string) (int64, error) {
-	if name == "" || name == "-" {
-		return -1, nil
-	}
-	st, err := os.Stat(name)
-	if err != nil {
-		return 0, inputError{err}
-	}
-	if !st.Mode().IsRegular() {
-		return -1, nil
-	}
-	return st.Size(), nil
-}
-
-// interruptible runs a read that may wait for ever, for a terminal or a pipe,
-// and leaves it behind when ctx ends first.
-func interruptible(ctx context.Context, f func() error) error {
-	done := make(chan error, 1)
-	go func() { done <- f() }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// maxSmallInput bounds what is read whole: keys, certificates, signatures.
-const maxSmallInput = 1 << 20
-
-// readInput reads a small file, "-" or "" for standard input.
-func (a *app) readInput(name string) (b []byte, err error) {
-	err = interruptible(a.ctx, func() error {
-		r, _, err := a.openInput(name)
-		if err != nil {
-			return err
-		}
-		defer r.Close()
-		if b, err = io.ReadAll(io.LimitReader(r, maxSmallInput+1)); err != nil {
-			return inputError{fmt.Errorf("%s: %w", inputName(name), err)}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	if len(b) > maxSmallInput {
-		return nil, inputf("%s is larger than 1 MiB", inputName(name))
-	}
-	return b, nil
-}
-
-func inputName(name string) string {
-	if name == "" || name == "-" {
-		return "standard input"
-	}
-	return name
 }

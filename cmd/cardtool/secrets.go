@@ -67,13 +67,16 @@ func (a *app) takes(cmd *cobra.Command, kinds ...secretKind) {
 		}
 		f := cmd.Flags()
 		f.StringVar(&s.file, k.flag+"-file", "", fmt.Sprintf("read the %s from the first line of `file` (- for standard input)", what))
-		f.IntVar(&s.fd, k.flag+"-fd", noFD, fmt.Sprintf("read the %s, a line, from file descriptor `n`", what))
+		f.IntVar(&s.fd, k.flag+"-fd", noFD, fmt.Sprintf("read a line with the %s from file descriptor `n`", what))
+		f.Lookup(k.flag + "-fd").DefValue = "0" // so that help shows no default that is none
 		f.StringVar(&s.env, k.flag+"-env", "", fmt.Sprintf("take the %s from environment `variable`", what))
 		cmd.MarkFlagsMutuallyExclusive(k.flag+"-file", k.flag+"-fd", k.flag+"-env")
-		if f := cmd.Flags(); (k == pinSecret || k == newPIN) && f.Lookup("any-pin") == nil {
-			f.BoolVar(&a.global.anyPIN, "any-pin", false, "take a PIN of other characters than digits, whatever card it is for")
-		}
 	}
+}
+
+// anyPINFlag is for commands that send a PIN themselves; a module does as it likes.
+func (a *app) anyPINFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&a.global.anyPIN, "any-pin", false, "take a PIN of other characters than digits, whatever card it is for")
 }
 
 // source is where a kind of secret comes from in this run.

@@ -1,17 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/rsa"
-	"encoding/asn1"
-	"errors"
+	"encoding/hex"
 	"fmt"
 	"io"
-	"math/big"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,7 +14,6 @@ import (
 	"cardbridge/card"
 	"cardbridge/card/piv"
 	"cardbridge/internal/cli/sshsig"
-	"cardbridge/internal/cli/tui"
 )
 
 // A signRequest is one cardtool sign.
@@ -102,9 +96,6 @@ Forms of signatures:
 			if err := req.check(format); err != nil {
 				return err
 			}
-			if a.global.json && out.toStdout() {
-				return usagef("--json needs a file for the signature: -o FILE")
-			}
 			if err := a.readPublic(&req.use); err != nil {
 				return err
 			}
@@ -115,16 +106,14 @@ Forms of signatures:
 		},
 	}
 	f := cmd.Flags()
-	f.StringVarP(&format, "format", "f", "der", "`form` of the signature: "+strings.Join(formatNames(), ", "))
-	f.StringVar(&hash, "hash", "", "`hash` of the file: "+strings.Join(hashNames(), ", ")+" (default sha256; sha512 where the form wants it)")
+	a.wordFlag(cmd, &format, "format", "f", "der", "`form` of the signature: %s", formatNames())
+	a.wordFlag(cmd, &hash, "hash", "", "", "`hash` of the file: %s (default sha256; sha512 where the form wants it)", hashNames())
 	f.BoolVar(&req.pss, "pss", false, "RSA-PSS rather than PKCS #1 v1.5 (der and raw)")
 	f.BoolVar(&req.digest, "digest", false, "the input is not the file but its digest, made with --hash (der and raw)")
 	f.BoolVar(&req.attached, "attached", false, "put the file into the signature (cms)")
 	f.BoolVar(&req.armour, "pem", false, "write PEM (cms)")
 	f.StringVar(&req.chain, "chain", "", "put the certificates of this `file` in as well (cms)")
 	f.StringVar(&req.namespace, "namespace", "file", "what the signature is for, `name`: file, git, email (ssh)")
-	a.completeWords(cmd, "format", formatNames()...)
-	a.completeWords(cmd, "hash", hashNames()...)
 	a.useFlags(cmd, &req.use)
 	a.outputFlags(cmd, &out, "signature")
 	return cmd
@@ -162,11 +151,12 @@ func (r *signRequest) check(format string) error {
 	return nil
 }
 
-// A signReport is what cardtool sign --json prints beside the file it writes.
+// A signReport is what cardtool sign --json prints.
 type signReport struct {
-	Slot   string `json:"slot"`
-	Format string `json:"format"`
-	Output string `json:"output"` // the file with the signature
+	Slot      string `json:"slot"`
+	Format    string `json:"format"`
+	Output    string `json:"output,omitempty"`    // the file with the signature
+	Signature string `json:"signature,omitempty"` // without a file: in hex, but as it is where the form is text (ssh, --pem)
 }
 
 func (a *app) sign(ctx context.Context, c *pivCard, format string, req *signRequest, out *output) error {
@@ -188,6 +178,18 @@ func (a *app) sign(ctx context.Context, c *pivCard, format string, req *signRequ
 	if err != nil {
 		return err
 	}
+	r := signReport{Slot: string(req.slot.Ref), Format: format}
+	if a.global.json && out.toStdout() {
+		var b bytes.Buffer
+		if err := s.write(&b); err != nil {
+			return err
+		}
+		r.Signature = b.String()
+		if format != "ssh" && !req.armour {
+			r.Signature = hex.EncodeToString(b.Bytes())
+		}
+		return a.print(r, nil)
+	}
 	if err := s.write(out); err != nil {
 		return err
 	}
@@ -195,162 +197,10 @@ func (a *app) sign(ctx context.Context, c *pivCard, format string, req *signRequ
 		return err
 	}
 	if a.global.json {
-		return a.print(signReport{string(req.slot.Ref), format, out.path}, nil)
+		r.Output = out.path
+		return a.print(r, nil)
 	}
 	return nil
-}
-
-// maxMessage bounds what a key that signs messages whole is given: more than
-// any card takes.
-const maxMessage = 32 << 10
-
-// A plain is what der and raw signatures are made of.
-type plain struct {
-	req     *signRequest
-	hash    crypto.Hash
-	sum     []byte
-	message []byte // whole, when it is short
-	short   bool
-}
-
-func (a *app) preparePlain(ctx context.Context, req *signRequest) (*plain, error) {
-	p := &plain{req: req, hash: req.hash}
-	if p.hash == 0 {
-		p.hash = crypto.SHA256
-	}
-	if req.digest {
-		sum, err := a.readInput(req.file)
-		if err != nil {
-			return nil, err
-		}
-		if len(sum) != p.hash.Size() {
-			return nil, inputf("%s: %d bytes are not a %v digest, which has %d", inputName(req.file), len(sum), p.hash, p.hash.Size())
-		}
-		p.sum = sum
-		return p, nil
-	}
-	var start limited
-	h := p.hash.New()
-	if err := a.stream(ctx, req.file, "Reading", io.MultiWriter(h, &start)); err != nil {
-		return nil, err
-	}
-	p.sum, p.message, p.short = h.Sum(nil), start.b, !start.over
-	return p, nil
-}
-
-// limited keeps what is written to it while it is short.
-type limited struct {
-	b    []byte
-	over bool
-}
-
-func (l *limited) Write(b []byte) (int, error) {
-	if l.over = l.over || len(l.b)+len(b) > maxMessage; l.over {
-		l.b = nil
-	} else {
-		l.b = append(l.b, b...)
-	}
-	return len(b), nil
-}
-
-// stream copies a file, showing how far it is. w is not used any more when it
-// was interrupted.
-func (a *app) stream(ctx context.Context, file, text string, w io.Writer) error {
-	var r io.ReadCloser
-	var size int64
-	err := interruptible(ctx, func() (err error) {
-		r, size, err = a.openInput(file)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	in := io.Reader(r)
-	if !a.global.quiet && !a.global.json && file != "" && file != "-" {
-		p := tui.Progress(a.stderr, r, size, text+" "+file)
-		defer p.Stop()
-		in = p
-	}
-	return interruptible(ctx, func() error {
-		defer r.Close()
-		if _, err := io.Copy(w, in); err != nil {
-			return inputError{fmt.Errorf("%s: %w", inputName(file), err)}
-		}
-		return nil
-	})
-}
-
-func (p *plain) sign(key card.PrivateKey) ([]byte, error) {
-	_, isRSA := key.Public().(*rsa.PublicKey)
-	if p.req.pss && !isRSA {
-		return nil, fmt.Errorf("--pss is for RSA keys: %w", card.ErrWrongKey)
-	}
-	switch key.Public().(type) {
-	case ed25519.PublicKey:
-		switch {
-		case p.req.digest || p.req.hash != 0:
-			return nil, fmt.Errorf("Ed25519 keys sign the file itself, not its digest: %w", card.ErrWrongKey)
-		case !p.short:
-			return nil, hinted{fmt.Errorf("the file is too long for a plain signature with an Ed25519 key: %w", card.ErrWrongKey), "--format ssh or cms sign files of any size"}
-		}
-		return key.Sign(rand.Reader, p.message, crypto.Hash(0))
-	case *rsa.PublicKey:
-		if p.req.pss {
-			return key.Sign(rand.Reader, p.sum, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: p.hash})
-		}
-	}
-	return key.Sign(rand.Reader, p.sum, p.hash)
-}
-
-func (a *app) prepareDER(ctx context.Context, _ *pivCard, req *signRequest) (signer, error) {
-	return a.plainSigner(ctx, req, func(_ crypto.PublicKey, sig []byte) ([]byte, error) { return sig, nil })
-}
-
-func (a *app) prepareRaw(ctx context.Context, _ *pivCard, req *signRequest) (signer, error) {
-	return a.plainSigner(ctx, req, rawSignature)
-}
-
-func (a *app) plainSigner(ctx context.Context, req *signRequest, form func(crypto.PublicKey, []byte) ([]byte, error)) (signer, error) {
-	p, err := a.preparePlain(ctx, req)
-	if err != nil {
-		return signer{}, err
-	}
-	var sig []byte
-	return signer{
-		sign: func(key card.PrivateKey) (err error) {
-			if sig, err = p.sign(key); err != nil {
-				return err
-			}
-			sig, err = form(key.Public(), sig)
-			return err
-		},
-		write: func(w io.Writer) error { return writeAll(w, sig) },
-	}, nil
-}
-
-func writeAll(w io.Writer, b []byte) error {
-	_, err := w.Write(b)
-	return err
-}
-
-type ecdsaSignature struct{ R, S *big.Int }
-
-// rawSignature turns an ECDSA signature into r and s, each as long as the
-// curve's order (IEEE P1363).
-func rawSignature(public crypto.PublicKey, sig []byte) ([]byte, error) {
-	k, ok := public.(*ecdsa.PublicKey)
-	if !ok {
-		return sig, nil
-	}
-	var s ecdsaSignature
-	if rest, err := asn1.Unmarshal(sig, &s); err != nil || len(rest) > 0 {
-		return nil, errors.New("malformed ECDSA signature")
-	}
-	n := (k.Curve.Params().N.BitLen() + 7) / 8
-	out := make([]byte, 2*n)
-	s.R.FillBytes(out[:n])
-	s.S.FillBytes(out[n:])
-	return out, nil
 }
 
 func (a *app) prepareSSH(ctx context.Context, _ *pivCard, req *signRequest) (signer, error) {

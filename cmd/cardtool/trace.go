@@ -9,8 +9,12 @@ import (
 	"cardbridge/card/piv"
 )
 
-// openTrace makes the decorator behind --trace. One trace follows one reader.
+// openTrace makes the decorator behind --trace, nil without it. One trace follows
+// one reader.
 func (a *app) openTrace() (func(reader string) apdu.Decorator, error) {
+	if a.global.trace == "" {
+		return nil, nil
+	}
 	w := a.stderr
 	if a.global.trace != "-" {
 		f, err := os.OpenFile(a.global.trace, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)

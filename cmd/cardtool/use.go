@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto"
+	"crypto/ecdh"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -25,6 +27,7 @@ type keyUse struct {
 // useFlags adds the PIN's sources and what else a key's use needs.
 func (a *app) useFlags(cmd *cobra.Command, use *keyUse) {
 	a.takes(cmd, pinSecret)
+	a.anyPINFlag(cmd)
 	spendLastFlag(cmd, &use.spendLast)
 	a.publicFlag(cmd, use)
 }
@@ -125,15 +128,23 @@ func (c *pivCard) withKey(ctx context.Context, slot piv.Slot, use keyUse, doing 
 	if err != nil {
 		return err
 	}
-	var pin *secret.Secret
-	if info.PINPolicy != card.PINNever {
-		note, err := tries(state, use.spendLast)
-		if err != nil {
+	if info.PINPolicy == card.PINNever {
+		err = c.app.busy(doing, func() error { return c.useKey(ctx, info, nil, use, op) })
+		if !errors.Is(err, card.ErrLoginRequired) {
 			return err
 		}
-		if pin, err = c.app.secret(ctx, pinSecret, note); err != nil {
+		// It wants the PIN all the same: cards without metadata do not tell.
+		if state, err = c.PINState(ctx, card.PIN); err != nil {
 			return err
 		}
+	}
+	note, err := tries(state, use.spendLast)
+	if err != nil {
+		return err
+	}
+	pin, err := c.app.secret(ctx, pinSecret, note)
+	if err != nil {
+		return err
 	}
 	return c.app.busy(doing, func() error { return c.useKey(ctx, info, pin, use, op) })
 }
@@ -143,7 +154,7 @@ func (c *pivCard) withKey(ctx context.Context, slot piv.Slot, use keyUse, doing 
 // not fit, or it refuses. Where the card can attest which key it has, op runs
 // again with that one; the PIN is known to be right by then.
 func (c *pivCard) useKey(ctx context.Context, info card.KeyInfo, pin *secret.Secret, use keyUse, op func(card.PrivateKey) error) error {
-	err := op(c.PrivateKey(ctx, info, usePIN(info, pin, use.spendLast)))
+	err := op(c.PrivateKey(ctx, info, piv.UseOptions{PIN: pin, SpendLastTry: use.spendLast}))
 	if !ofFormerKey(err, info, use) {
 		return err
 	}
@@ -152,7 +163,7 @@ func (c *pivCard) useKey(ctx context.Context, info card.KeyInfo, pin *secret.Sec
 		return err
 	}
 	if aerr == nil {
-		return op(c.PrivateKey(ctx, now, usePIN(now, pin, use.spendLast)))
+		return op(c.PrivateKey(ctx, now, piv.UseOptions{PIN: pin, SpendLastTry: use.spendLast}))
 	}
 	next := fmt.Sprintf("--public-key gives the public half of the present key, cardtool cert delete %s deletes the certificate", info.Ref)
 	if !errors.Is(err, card.ErrInvalidAnswer) {
@@ -160,14 +171,6 @@ func (c *pivCard) useKey(ctx context.Context, info card.KeyInfo, pin *secret.Sec
 		return hinted{err, "the certificate in the slot may be of a key that was there before; " + next}
 	}
 	return hinted{inputf("the certificate in slot %s is not of the key that is there now, but of one that was there before: %w", info.Ref, err), next}
-}
-
-// usePIN keeps the PIN from keys that never want it.
-func usePIN(info card.KeyInfo, pin *secret.Secret, spendLast bool) piv.UseOptions {
-	if info.PINPolicy == card.PINNever {
-		return piv.UseOptions{}
-	}
-	return piv.UseOptions{PIN: pin, SpendLastTry: spendLast}
 }
 
 // ofFormerKey tells whether err is what comes of a certificate of another key
@@ -190,4 +193,24 @@ func fits(key card.PrivateKey, cert *x509.Certificate, slot piv.Slot) error {
 		inputf("the certificate of %s in slot %s is not of the %s key that is there now", subjectOf(cert), slot.Ref, key.Info().Algorithm),
 		"cardtool cert self-sign makes a new one, cert import stores one",
 	}
+}
+
+// canSign refuses keys that only agree on keys.
+func canSign(slot piv.Slot, key card.PrivateKey) error {
+	if _, ok := key.Public().(*ecdh.PublicKey); ok || key.Public() == nil {
+		return fmt.Errorf("the %s key in slot %s cannot sign: %w", orQuestion(string(key.Info().Algorithm)), slot.Ref, card.ErrWrongKey)
+	}
+	return nil
+}
+
+// signWith has make sign something with a slot's key.
+func (c *pivCard) signWith(ctx context.Context, slot piv.Slot, use keyUse, make func(crypto.Signer) ([]byte, error)) (made []byte, err error) {
+	err = c.withKey(ctx, slot, use, "Signing", func(key card.PrivateKey) error {
+		if err := canSign(slot, key); err != nil {
+			return err
+		}
+		made, err = make(key)
+		return err
+	})
+	return made, err
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto"
@@ -14,9 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"math/big"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -115,11 +112,10 @@ certificate of a CA.`,
 	f.StringVar(&key, "key", "", "signed with the public key or certificate in this `file`")
 	f.StringVar(&roots, "ca", "", "signed by someone with a certificate that leads to one in this `file` (cms)")
 	cmd.MarkFlagsMutuallyExclusive("slot", "key", "ca")
-	f.StringVar(&hsh, "hash", "", "`hash` of the file (default sha256; cms and ssh know theirs)")
+	a.wordFlag(cmd, &hsh, "hash", "", "", "`hash` of the file: %s (default sha256; cms and ssh know theirs)", hashNames())
 	f.BoolVar(&req.pss, "pss", false, "RSA-PSS rather than PKCS #1 v1.5")
 	f.BoolVar(&req.digest, "digest", false, "the file is the digest")
 	f.StringVar(&req.namespace, "namespace", "file", "what it was signed for, `name` (ssh)")
-	a.completeWords(cmd, "hash", hashNames()...)
 	a.completeFlag(cmd, "slot", func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		return a.completeKeys(cmd, nil, typed)
 	})
@@ -146,68 +142,6 @@ func (a *app) slotPublic(ctx context.Context, name string, out *keyfile.Public) 
 		out.Key = info.Public
 		return nil
 	})
-}
-
-// A signatureFile is a signature of any form.
-type signatureFile struct {
-	io.ReaderAt
-	size int64
-}
-
-// openSignature opens a file; what can be read only once is read.
-func (a *app) openSignature(name string) (*signatureFile, error) {
-	size, err := a.inputSize(name)
-	if err != nil {
-		return nil, err
-	}
-	s := &signatureFile{size: size}
-	if size < 0 {
-		b, err := a.readSignature(name)
-		if err != nil {
-			return nil, err
-		}
-		s.ReaderAt, s.size = bytes.NewReader(b), int64(len(b))
-	} else {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, inputError{err}
-		}
-		a.atEnd(func() { f.Close() })
-		s.ReaderAt = f
-	}
-	if s.size == 0 {
-		return nil, inputf("%s is empty", inputName(name))
-	}
-	return s, nil
-}
-
-// readSignature reads what can be read only once. CMS may have its content
-// inside, which is of any size; no other signature is large.
-func (a *app) readSignature(name string) (b []byte, err error) {
-	err = interruptible(a.ctx, func() error {
-		r, _, err := a.openInput(name)
-		if err != nil {
-			return err
-		}
-		defer r.Close()
-		in := bufio.NewReader(r)
-		max := int64(maxSmallInput)
-		if first, err := in.Peek(1); err == nil && (first[0] == '-' || first[0] == asn1.TagSequence|0x20) {
-			max = math.MaxInt64
-		}
-		if b, err = io.ReadAll(io.LimitReader(in, max)); err != nil {
-			return inputError{fmt.Errorf("%s: %w", inputName(name), err)}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return b, nil
-}
-
-func (s *signatureFile) read() ([]byte, error) {
-	return io.ReadAll(io.NewSectionReader(s, 0, s.size))
 }
 
 func (a *app) verify(ctx context.Context, req *verifyRequest, file *signatureFile) (*verifyReport, error) {

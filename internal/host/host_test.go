@@ -93,7 +93,7 @@ func TestReaders(t *testing.T) {
 		{"softcard:" + a, "0 card", ""},
 		{"softcard:" + b, "0", "cardtool softcard create"},
 		{"MISSING", "1", "cardtool softcard create"},
-		{"broken", "2 mute", "cannot use"},
+		{"broken", "2 mute", "cannot be used"},
 		{"nothing like it", "", ""},
 	} {
 		h := newTestHost(t, Options{Readers: list, Reader: test.reader})

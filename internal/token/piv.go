@@ -176,6 +176,24 @@ func (t *pivToken) LoginOnPad(ctx context.Context, spendLastTry bool) error {
 	return t.userIn(t.Card.LoginOnPad(ctx, piv.LoginOptions{SpendLastTry: spendLastTry}))
 }
 
+// ChangePINOnPad changes the user's PIN, old and new typed on the reader's keys.
+func (t *pivToken) ChangePINOnPad(ctx context.Context, spendLastTry bool) error {
+	return t.Card.ChangePINOnPad(ctx, card.PIN, piv.LoginOptions{SpendLastTry: spendLastTry})
+}
+
+// UnblockPINOnPad sets the PIN, typed on the reader's keys, with the PUK that
+// LoginAdmin was given, or one that is typed as well.
+func (t *pivToken) UnblockPINOnPad(ctx context.Context, typePUK bool) error {
+	var puk *secret.Secret
+	if !typePUK {
+		if puk = t.keptPUK(); puk == nil {
+			return card.ErrLoginRequired
+		}
+		defer puk.Wipe()
+	}
+	return t.Card.UnblockPINOnPad(ctx, puk, piv.LoginOptions{})
+}
+
 // PrivateKeyOnPad is the key with a PIN typed on the reader's keys.
 func (t *pivToken) PrivateKeyOnPad(ctx context.Context, info card.KeyInfo, spendLastTry bool) card.PrivateKey {
 	return t.Card.PrivateKey(ctx, info, piv.UseOptions{Pad: true, SpendLastTry: spendLastTry})
@@ -258,6 +276,16 @@ func (t *pivToken) ProveAdmin(ctx context.Context, pin []byte) error {
 	return nil
 }
 
+// keptPUK is a copy of it, nil where there is none.
+func (t *pivToken) keptPUK() *secret.Secret {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.puk == nil {
+		return nil
+	}
+	return t.puk.Clone()
+}
+
 // managementKey reads a key in hex: 16, 24 or 32 bytes.
 func managementKey(text []byte) (*secret.Secret, bool) {
 	b := make([]byte, hex.DecodedLen(len(text)))
@@ -309,17 +337,10 @@ func (t *pivToken) Logout(ctx context.Context) (err error) {
 // UnblockPIN sets the PIN with the PUK.
 func (t *pivToken) UnblockPIN(ctx context.Context, puk, replacement *secret.Secret) error {
 	if puk == nil {
-		t.mu.Lock()
-		kept := t.puk
-		if kept != nil {
-			kept = kept.Clone()
-		}
-		t.mu.Unlock()
-		if kept == nil {
+		if puk = t.keptPUK(); puk == nil {
 			return card.ErrLoginRequired
 		}
-		defer kept.Wipe()
-		puk = kept
+		defer puk.Wipe()
 	}
 	return t.Card.UnblockPIN(ctx, puk, replacement, piv.LoginOptions{})
 }

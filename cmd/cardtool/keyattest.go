@@ -2,142 +2,18 @@ package main
 
 import (
 	"context"
-	"crypto"
-	"crypto/ecdh"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/crypto/ssh"
 
 	"cardbridge/card"
 	"cardbridge/card/piv"
 	"cardbridge/internal/cli/keyfile"
 )
-
-// publicOf is a private key's public half, nil of what has none.
-func publicOf(key crypto.PrivateKey) crypto.PublicKey {
-	switch k := key.(type) {
-	case crypto.Signer:
-		return k.Public()
-	case *ecdh.PrivateKey:
-		return k.PublicKey()
-	}
-	return nil
-}
-
-var publicFormats = []string{"pem", "der", "ssh"}
-
-func (a *app) keyExportCommand() *cobra.Command {
-	var (
-		format string
-		out    output
-	)
-	cmd := &cobra.Command{
-		Use:               "export SLOT",
-		Short:             "Write a slot's public key to a file",
-		Long:              "Write the public key of a slot to a file or standard output: in PEM, DER, or as a line for OpenSSH's authorized_keys.",
-		Example:           "  cardtool key export 9a -o public.pem\n  cardtool key export 9a --format ssh >> ~/.ssh/authorized_keys",
-		Args:              args(cobra.ExactArgs(1)),
-		ValidArgsFunction: a.completeKeys,
-		RunE: func(cmd *cobra.Command, argv []string) error {
-			slot, err := slotArg(argv[0])
-			if err != nil {
-				return err
-			}
-			if format, err = oneOf("format", format, publicFormats); err != nil {
-				return err
-			}
-			if err := out.open(format == "der" && !a.global.json); err != nil {
-				return err
-			}
-			return a.withCard(cmd.Context(), func(c *pivCard) error {
-				info, err := c.presentKey(cmd.Context(), slot)
-				if err != nil {
-					return err
-				}
-				if info.Public == nil {
-					return fmt.Errorf("the card does not tell the public key of slot %s: %w", slot.Ref, card.ErrUnsupported)
-				}
-				if a.global.json && out.toStdout() {
-					return a.print(reportKey(info), nil)
-				}
-				b, err := encodePublic(info.Public, format)
-				if err != nil {
-					return err
-				}
-				return out.put(b)
-			})
-		},
-	}
-	cmd.Flags().StringVarP(&format, "format", "f", "pem", "`form`: "+strings.Join(publicFormats, ", "))
-	a.completeWords(cmd, "format", publicFormats...)
-	a.outputFlags(cmd, &out, "public key")
-	return cmd
-}
-
-func encodePublic(key crypto.PublicKey, format string) ([]byte, error) {
-	switch format {
-	case "der":
-		return keyfile.MarshalPublic(key)
-	case "ssh":
-		k, err := ssh.NewPublicKey(key)
-		if err != nil {
-			return nil, fmt.Errorf("OpenSSH has no %s keys: %w", publicKeyText(key), card.ErrUnsupported)
-		}
-		return ssh.MarshalAuthorizedKey(k), nil
-	default:
-		return keyfile.PublicPEM(key)
-	}
-}
-
-func (a *app) keyMoveCommand() *cobra.Command {
-	var login adminLogin
-	cmd := &cobra.Command{
-		Use:   "move FROM TO",
-		Short: "Move a key to another slot",
-		Long: `Move a key to another slot; certificates stay where they are. A key that is in the
-other slot is lost: that is asked about first. Cards can do this from YubiKey
-firmware 5.7 on.`,
-		Example:           "  cardtool key move 9d 82",
-		Args:              args(cobra.ExactArgs(2)),
-		ValidArgsFunction: a.completeKeys,
-		RunE: func(cmd *cobra.Command, argv []string) error {
-			ctx := cmd.Context()
-			from, err := slotArg(argv[0])
-			if err != nil {
-				return err
-			}
-			to, err := slotArg(argv[1])
-			if err != nil {
-				return err
-			}
-			if from.Ref == to.Ref {
-				return usagef("slot %s twice", from.Ref)
-			}
-			return a.withCard(ctx, func(c *pivCard) error {
-				if _, err := c.mayReplaceKey(ctx, to); err != nil {
-					return err
-				}
-				if err := c.login(ctx, login); err != nil {
-					return err
-				}
-				if err := c.MoveKey(ctx, from.Ref, to.Ref); err != nil {
-					return err
-				}
-				a.message("key moved from slot %s to %s", from.Ref, to.Ref)
-				return nil
-			})
-		},
-	}
-	a.adminFlags(cmd, &login)
-	a.yesFlag(cmd)
-	return cmd
-}
 
 // An attestationReport is what an attestation says, once it is verified.
 type attestationReport struct {
@@ -153,7 +29,7 @@ type attestationReport struct {
 	Algorithm  string   `json:"algorithm,omitempty"`
 	Chain      []string `json:"chain"` // certificates in PEM: the attestation first, the root last
 
-	proof string
+	proof, subjects string
 }
 
 func (a *app) keyAttestCommand() *cobra.Command {
@@ -269,15 +145,18 @@ func (r *attestationReport) fill(at *piv.Attestation) {
 	r.PIN, r.Touch, r.FIPS, r.CSPN = string(at.PINPolicy), string(at.TouchPolicy), at.FIPS, at.CSPN
 	r.Algorithm = publicKeyText(at.Public)
 	r.Chain = nil
+	var subjects []string
 	for _, c := range at.Chain {
-		r.Chain = append(r.Chain, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})))
+		r.Chain = append(r.Chain, string(keyfile.CertificatePEM(c.Raw)))
+		subjects = append(subjects, subjectOf(c))
 	}
+	r.subjects = strings.Join(subjects, " < ")
 }
 
 func (r *attestationReport) human(w io.Writer) {
 	if !r.Verified {
 		return
 	}
-	facts(w, "Made on the card", r.proof, "Slot", r.Slot, "Key", r.Algorithm, "PIN", r.PIN, "Touch", r.Touch,
+	facts(w, "Made on the card", r.proof, "Chain", r.subjects, "Slot", r.Slot, "Key", r.Algorithm, "PIN", r.PIN, "Touch", r.Touch,
 		"Serial number", r.Serial, "Firmware", r.Version, "Form factor", r.FormFactor)
 }

@@ -5,109 +5,13 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"cardbridge/card"
 	"cardbridge/card/piv"
 	"cardbridge/internal/secret"
 )
-
-func (a *app) pukCommand() *cobra.Command {
-	return group("puk", "Change the PUK", a.changeCommand("change", "Change the PUK", card.PUK, pukSecret, newPUK))
-}
-
-func (a *app) pinUnblockCommand() *cobra.Command {
-	var spendLast bool
-	cmd := &cobra.Command{
-		Use:   "unblock",
-		Short: "Set a new PIN with the PUK",
-		Long: `Set a new PIN with the PUK, whether or not the PIN is blocked; all its tries are
-left then. A wrong PUK costs one of the PUK's tries.
-
-The PIN is that of the PIV application. Where a card has a global PIN for users,
-the PUK does nothing for that one.`,
-		Example: "  cardtool pin unblock\n  cardtool pin unblock --puk-file puk.txt --new-pin-file pin.txt",
-		Args:    args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx := cmd.Context()
-			return a.withCard(ctx, func(c *pivCard) error {
-				o := piv.LoginOptions{SpendLastTry: spendLast}
-				before, err := c.PINState(ctx, card.PIN)
-				if err != nil {
-					return err
-				}
-				puk, err := c.pin(ctx, pukSecret, card.PUK, o)
-				if err != nil {
-					return err
-				}
-				pin, err := a.secret(ctx, newPIN, "")
-				if err != nil {
-					return err
-				}
-				if err := c.UnblockPIN(ctx, puk, pin, o); err != nil {
-					return err
-				}
-				if before.Global {
-					a.warn("the PIN of the PIV application is set; the card's global PIN, which its users have, is as it was; %s", globalUnblock)
-					return nil
-				}
-				a.message("PIN set")
-				return nil
-			})
-		},
-	}
-	a.takes(cmd, pukSecret, newPIN)
-	spendLastFlag(cmd, &spendLast)
-	return cmd
-}
-
-func (a *app) pinRetriesCommand() *cobra.Command {
-	var login adminLogin
-	cmd := &cobra.Command{
-		Use:   "retries PIN-TRIES PUK-TRIES",
-		Short: "Set how many tries PIN and PUK have",
-		Long: `Set how many wrong PINs and PUKs in a row block them, from 1 to 255. The card sets
-PIN and PUK to their factory values with it: change them afterwards.`,
-		Example: "  cardtool pin retries 5 5",
-		Args:    args(cobra.ExactArgs(2)),
-		RunE: func(cmd *cobra.Command, argv []string) error {
-			ctx := cmd.Context()
-			var n [2]int
-			for i, s := range argv {
-				v, err := strconv.ParseUint(s, 10, 8)
-				if err != nil || v == 0 {
-					return usagef("%q is not a number of tries from 1 to 255", s)
-				}
-				n[i] = int(v)
-			}
-			return a.withCard(ctx, func(c *pivCard) error {
-				if err := c.CanSetRetries(ctx); err != nil {
-					return err // before anything is asked for
-				}
-				if err := a.confirm(ctx, "PIN and PUK go back to their factory values, 123456 and 12345678."); err != nil {
-					return err
-				}
-				if err := c.login(ctx, login); err != nil {
-					return err
-				}
-				if err := c.loginPIN(ctx, login.spendLast); err != nil {
-					return err
-				}
-				if err := c.SetRetries(ctx, n[0], n[1]); err != nil {
-					return err
-				}
-				a.message("%d tries for the PIN and %d for the PUK; both have their factory values: change them", n[0], n[1])
-				return nil
-			})
-		},
-	}
-	a.adminFlags(cmd, &login)
-	a.yesFlag(cmd)
-	return cmd
-}
 
 func (a *app) adminKeyCommand() *cobra.Command {
 	return group("admin-key", "Change the management key", a.adminKeyChangeCommand())
@@ -198,8 +102,7 @@ kept on the card behind the PIN (--protect), or both.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVarP(&algorithm, "algorithm", "a", "", "`kind`: "+strings.Join(managementAlgorithmNames(), ", ")+" (default: as now)")
-	a.completeWords(cmd, "algorithm", managementAlgorithmNames()...)
+	a.wordFlag(cmd, &algorithm, "algorithm", "a", "", "`kind`: %s (default: as now)", managementAlgorithmNames())
 	f.BoolVar(&generate, "generate", false, "a random key")
 	f.BoolVar(&o.Protect, "protect", false, "keep it on the card behind the PIN, so that the PIN is enough")
 	f.BoolVar(&o.Touch, "touch", false, "want a touch each time it is used")
@@ -253,39 +156,4 @@ func (a *app) newManagementKey(ctx context.Context, generate bool, alg piv.Manag
 		return nil, secretError{fmt.Errorf("the new management key has %d bytes; %s takes %d; nothing was changed", key.Len(), alg, length)}
 	}
 	return key, nil
-}
-
-func (a *app) resetCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "reset",
-		Short: "Make the card's PIV application as it came from the factory",
-		Long: `Make the card's PIV application as it came from the factory: all keys,
-certificates and objects in it are lost, PIN, PUK and management key get their
-factory values. No secret is needed, but where the card wants PIN and PUK to be
-blocked first, they are.`,
-		Example: "  cardtool reset --serial 12345678",
-		Args:    args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx := cmd.Context()
-			return a.withCard(ctx, func(c *pivCard) error {
-				if !a.global.yes {
-					id, err := c.Identity(ctx)
-					if err != nil {
-						return err
-					}
-					loss := fmt.Sprintf("All keys, certificates and PINs of the PIV application of %s will be lost for good.", identityText(id))
-					if err := a.confirm(ctx, loss); err != nil {
-						return err
-					}
-				}
-				if err := a.busy("Resetting", func() error { return c.Reset(ctx) }); err != nil {
-					return err
-				}
-				a.message("the card in %s is as from the factory: PIN 123456, PUK 12345678", c.conn.Reader())
-				return nil
-			})
-		},
-	}
-	a.yesFlag(cmd)
-	return cmd
 }
