@@ -206,7 +206,7 @@ func (x *tx) authenticate(key *secret.Secret) error {
 	if err != nil {
 		return err
 	}
-	x.c.state.admin, x.admin, x.c.unlocked = true, true, true
+	x.c.state.admin, x.admin, x.c.unlocked.admin = true, true, true
 	return nil
 }
 

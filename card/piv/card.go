@@ -36,8 +36,8 @@ type Card struct {
 	refused  refusals
 	tries    map[card.SecretName]int
 
-	// unlocked: the card took a secret from here, and nothing came between.
-	unlocked bool
+	// unlocked is what the card took from here and was not seen to forget.
+	unlocked struct{ pin, admin bool }
 
 	now func() time.Time
 }
@@ -78,14 +78,14 @@ func (c *Card) Close() error {
 	return nil
 }
 
-// Unlocked tells whether the card took a PIN or a management key from here, which
-// it may remember for whoever speaks to it next: to be asked after Close, by a
-// program that ends without a logout and can reset the card instead. Access
-// condition: always; nothing is sent.
+// Unlocked tells whether the card took a PIN or a management key from here and may
+// remember that for whoever speaks to it next: to be asked after Close, by a
+// program that can reset the card. No command makes a card of the standard forget
+// the management key. Access condition: always; nothing is sent.
 func (c *Card) Unlocked() bool {
 	c.turn <- struct{}{}
 	defer c.give()
-	return c.unlocked
+	return c.unlocked.pin || c.unlocked.admin
 }
 
 func (c *Card) forgetSecrets() {

@@ -76,6 +76,7 @@ func (c *Card) Logout(ctx context.Context) error {
 				return struct{}{}, err
 			}
 			if _, err = x.send(apdu.Command{INS: insVerify, P1: 0xFF, P2: ref}); err == nil {
+				c.unlocked.pin = false
 				return struct{}{}, nil
 			} else if _, answered := apdu.StatusOf(err); !answered {
 				return struct{}{}, err

@@ -120,13 +120,14 @@ func (x *tx) send(cmd apdu.Command) ([]byte, error) {
 
 // broken takes note that the wire broke.
 func (x *tx) broken(err error) {
-	x.lost, x.c.unlocked = err, false
+	x.lost = err
+	x.c.unlocked.pin, x.c.unlocked.admin = false, false
 	clear(x.c.tries)
 	x.forgetState()
 }
 
 // openedByPIN takes note that the card took the PIN.
-func (x *tx) openedByPIN() { x.c.state.open, x.c.unlocked = true, true }
+func (x *tx) openedByPIN() { x.c.state.open, x.c.unlocked.pin = true, true }
 
 // forgetState drops what is believed and what is known of selection and logins.
 func (x *tx) forgetState() {

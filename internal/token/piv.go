@@ -432,18 +432,15 @@ func (t *pivToken) PutCertificate(ctx context.Context, ref card.KeyRef, der []by
 // room for as it is.
 const uncompressed = 1856
 
-// Close forgets secrets and ends the connection. Where a logout did not reach
-// the card - C_Finalize does not wait for it, and programs rely on that rather
-// than log out - the card is reset, which costs no command: the next program must
-// not find it open.
+// Close forgets secrets and ends the connection. A card that was not seen to
+// forget what it took - C_Finalize does not wait for a logout, programs rely on
+// that rather than log out, and no logout reaches a management key - is reset,
+// which costs no command: the next program must not find it open.
 func (t *pivToken) Close(gone bool) error {
-	t.mu.Lock()
-	open := t.user || t.so != soOut && t.puk == nil
-	t.mu.Unlock()
 	t.setSO(soOut, nil)
 	err := t.Card.Close()
 	if t.close != nil {
-		err = errors.Join(err, t.close(open && !gone))
+		err = errors.Join(err, t.close(t.Unlocked() && !gone))
 	}
 	return err
 }

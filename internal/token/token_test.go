@@ -342,6 +342,34 @@ func TestFinalizeClosesTheCard(t *testing.T) {
 	}
 }
 
+// Nor with its management key taken, of which the SO's logout tells no card of the
+// standard.
+func TestFinalizeTakesTheManagementKeyBack(t *testing.T) {
+	_, h := newModule(t, "nist", pkcs11.Config{})
+	states, err := h.Readers(context.Background())
+	must(t, "Readers", err)
+	conn, err := h.Connect(states[0].Reader)
+	must(t, "Connect", err)
+	defer conn.Close() //nolint:errcheck // the test is over
+	l := pkcs11.New(NewSource(h), pkcs11.Config{})
+	m := l.Module()
+	s := open(t, m)
+	must(t, "C_Login", m.Login(s, ck.CKU_SO, []byte(factory)))
+	must(t, "C_Logout", m.Logout(s))
+	must(t, "C_Finalize", m.Close())
+	l.Close()
+	must(t, "Transact", conn.Transact(context.Background(), func(tx apdu.Transaction) error {
+		if _, err := tx.Transmit([]byte("\x00\xA4\x04\x00\x05\xA0\x00\x00\x03\x08\x00")); err != nil {
+			return err
+		}
+		answer, err := tx.Transmit([]byte("\x00\xDB\x3F\xFF\x07\x5C\x03\x5F\xC1\x0A\x53\x00"))
+		if err == nil && !bytes.HasSuffix(answer, []byte{0x69, 0x82}) {
+			t.Errorf("PUT DATA: %X", answer)
+		}
+		return err
+	}))
+}
+
 // cardIn is the card in the first reader, past the module.
 func cardIn(t *testing.T, h *host.Host) pkcs11.AdminToken {
 	t.Helper()
