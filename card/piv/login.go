@@ -70,7 +70,7 @@ func (c *Card) Logout(ctx context.Context) error {
 			return struct{}{}, nil
 		}
 		c.state.verified, x.verified, c.state.open = false, false, false
-		if x.row().HasDiscovery {
+		if !x.row().selectForgets() {
 			ref, err := x.pinReference()
 			if err != nil {
 				return struct{}{}, err

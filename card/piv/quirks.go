@@ -80,6 +80,10 @@ func rowOf(t template, v card.Version, atr []byte) *CardRow {
 	panic("piv: the last row matches every card")
 }
 
+// selectForgets tells whether SELECT of PIV drops what was verified. Others keep
+// it, as the standard has it (SP 800-73-4 part 2 section 3.1.1), or may.
+func (r *CardRow) selectForgets() bool { return r.Manufacturer == "Yubico" }
+
 // anyYubico is the row for a Yubico card whose version was not asked for yet.
 func (r *CardRow) anyYubico() bool { return r.yubico && !r.from.Known() }
 

@@ -51,6 +51,10 @@ func (f *token) Transmit(b []byte) ([]byte, error) {
 		f.verified = f.verified && f.keeps
 	case insVerify:
 		f.log = append(f.log, cmd)
+		if cmd.P1 == 0xFF {
+			f.verified = false
+			return []byte{0x90, 0}, nil
+		}
 		s := f.verify(cmd.Data)
 		return []byte{byte(s >> 8), byte(s)}, nil
 	}
@@ -622,5 +626,18 @@ func TestVerifiedAlready(t *testing.T) {
 	ok(t, Open(f).Login(ctx, sec(factoryPIN), LoginOptions{}))
 	if n, withData := f.count(insVerify); n != 2 || withData != 1 {
 		t.Errorf("%d VERIFY, %d with data", n, withData)
+	}
+}
+
+// TestLogoutOfNitrokey: SELECT leaves the PIN verified there, VERIFY with P1 FF
+// does not (trussed-dev/piv-authenticator, src/commands.rs).
+func TestLogoutOfNitrokey(t *testing.T) {
+	f := newToken(t, labelled("Nitrokey PIV"))
+	f.keeps = true
+	c := Open(f)
+	ok(t, c.Login(ctx, sec(factoryPIN), LoginOptions{}))
+	ok(t, c.Logout(ctx))
+	if f.verified || c.Unlocked() {
+		t.Errorf("verified %v, unlocked %v", f.verified, c.Unlocked())
 	}
 }

@@ -181,7 +181,10 @@ func (x *tx) selectApplet() error {
 	x.c.facts.template = t
 	x.c.channel.MaxCommand = x.row().MaxCommand
 	x.c.state.selected, x.ours = true, true
-	x.c.state.open = open && x.row().HasDiscovery
+	if x.row().selectForgets() {
+		x.c.state.open = false
+		x.c.unlocked.pin, x.c.unlocked.admin = false, false
+	}
 	return nil
 }
 
