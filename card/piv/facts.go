@@ -202,3 +202,8 @@ func absent(err error) bool {
 	}
 	return false
 }
+
+func isStatus(err error, s apdu.Status) bool {
+	got, ok := apdu.StatusOf(err)
+	return ok && got == s
+}

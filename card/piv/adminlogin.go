@@ -2,9 +2,7 @@ package piv
 
 import (
 	"context"
-	"crypto/aes"
 	"crypto/cipher"
-	"crypto/des"
 	"crypto/rand"
 	"crypto/subtle"
 	"errors"
@@ -16,115 +14,15 @@ import (
 	"cardbridge/internal/secret"
 )
 
-// A ManagementAlgorithm is a kind of management key (SP 800-78-5 table 7).
-type ManagementAlgorithm string
-
-// The management key algorithms.
-const (
-	TripleDES ManagementAlgorithm = "3DES"
-	AES128    ManagementAlgorithm = "AES-128"
-	AES192    ManagementAlgorithm = "AES-192"
-	AES256    ManagementAlgorithm = "AES-256"
-)
-
-type managementRow struct {
-	algorithm ManagementAlgorithm
-	id        byte
-	size      int
-	cipher    func([]byte) (cipher.Block, error)
-}
-
-var managementTable = []managementRow{
-	{TripleDES, 0x03, 24, des.NewTripleDESCipher},
-	{AES128, 0x08, 16, aes.NewCipher},
-	{AES192, 0x0A, 24, aes.NewCipher},
-	{AES256, 0x0C, 32, aes.NewCipher},
-}
-
-func managementByID(id byte) (managementRow, bool) {
-	for _, r := range managementTable {
-		if r.id == id || (id == 0 || id == 0xFF) && r.algorithm == TripleDES { // FF: YubiKey 5.3
-			return r, true
-		}
-	}
-	return managementRow{}, false
-}
-
-// KeyLength is the length in bytes of a key of the algorithm, 0 for none.
-func (a ManagementAlgorithm) KeyLength() int {
-	for _, r := range managementTable {
-		if r.algorithm == a {
-			return r.size
-		}
-	}
-	return 0
-}
-
-// adminKeyInfo is what GET METADATA tells of the management key.
-type adminKeyInfo struct {
-	row     managementRow
-	touch   card.TouchPolicy
-	Default bool
-}
-
-func (x *tx) adminMetadata() (adminKeyInfo, error) {
-	if x.c.content.admin != nil {
-		return *x.c.content.admin, nil
-	}
-	es, err := x.metadata(refAdminKey)
-	if err != nil {
-		return adminKeyInfo{}, err
-	}
-	k := adminKeyInfo{touch: card.TouchNever}
-	id, _ := es.byte(metaAlgorithm)
-	var ok bool
-	if k.row, ok = managementByID(id); !ok {
-		// iShield Key 2 tells the algorithm of a key that was made last.
-		return adminKeyInfo{}, fmt.Errorf("%w: management key of algorithm %02X", errNoMetadata, id)
-	}
-	if p, ok := es.find(metaPolicy); ok && len(p) == 2 && p[1] != 0 {
-		k.touch = touchPolicies[p[1]]
-	}
-	if d, ok := es.byte(metaDefault); ok {
-		k.Default = d != 0
-	}
-	x.c.content.admin = &k
-	return k, nil
-}
-
-// adminCandidates are the kinds of key that one of n bytes may be.
-func (x *tx) adminCandidates(n int) ([]adminKeyInfo, error) {
-	if x.mayHaveMetadata() {
-		k, err := x.adminMetadata()
-		switch {
-		case err == nil && k.row.size != n:
-			return nil, fmt.Errorf("%w: the management key is %s, %d bytes; %d were given", card.ErrWrongSecretFormat, k.row.algorithm, k.row.size, n)
-		case err == nil:
-			return []adminKeyInfo{k}, nil
-		case !errors.Is(err, errNoMetadata):
-			return nil, err
-		}
-	}
-	var all []adminKeyInfo
-	for _, r := range managementTable {
-		if r.size == n && (r.algorithm == TripleDES || x.row().AESManagement) {
-			all = append(all, adminKeyInfo{row: r, touch: card.TouchUnknown})
-		}
-	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("%w: a management key has 24 bytes (3DES, AES-192), 16 (AES-128) or 32 (AES-256), not %d", card.ErrWrongSecretFormat, n)
-	}
-	return all, nil
-}
-
 // LoginAdmin authenticates with the management key (GENERAL AUTHENTICATE with
 // key 9B, mutually, SP 800-73-4 part 2 section 3.2.4 and appendix A.1; singly
 // where the card does not know the mutual form) and keeps a copy in locked
 // memory, as Login does with the PIN; after a reset by another program it is
-// used again only where Identity or Login told which card this is. Its algorithm is what the card says, or
-// what the length allows. nil takes the key that is stored on the card behind
-// the PIN, or derived from the PIN, as ykman does: after Login. Access
-// condition: always. A wrong key is a *card.WrongPIN; it has no tries to spend.
+// used again only where Identity or Login told which card this is. Its algorithm
+// is what the card says, or what the length allows. nil takes the key that is
+// stored on the card behind the PIN, or derived from the PIN, as ykman does: after
+// Login. Access condition: always. A wrong key is a *card.WrongPIN; it has no
+// tries to spend.
 func (c *Card) LoginAdmin(ctx context.Context, key *secret.Secret) error {
 	_, err := run(ctx, c, need{what: "authenticate with the management key", login: key == nil, again: true}, func(x *tx) (struct{}, error) {
 		k := key
