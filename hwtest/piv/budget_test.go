@@ -1,7 +1,6 @@
 package piv_test
 
 import (
-	"context"
 	"crypto"
 	"crypto/rand"
 	"crypto/sha256"
@@ -11,7 +10,6 @@ import (
 	"cardbridge/card/piv"
 	"cardbridge/hwtest"
 	"cardbridge/internal/secret"
-	"cardbridge/reader"
 )
 
 // What a signature may cost, counted at the card. Cold is a whole run of
@@ -64,12 +62,7 @@ func TestSignBudgets(t *testing.T) {
 // warmSignatures counts the APDUs of n signatures after a first one.
 func warmSignatures(t *testing.T, r *hwtest.Rig, n int) int {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), hwtest.Patience)
-	defer cancel()
-	conn := reader.New().Connect(r.Reader(0))
-	defer conn.Close() //nolint:errcheck // nothing to lose
-	c := piv.Open(conn)
-	defer c.Close() //nolint:errcheck // nothing to lose
+	ctx, c := direct(t, r, hwtest.Patience)
 	if err := c.Login(ctx, secret.New([]byte(factoryPIN)), piv.LoginOptions{}); err != nil {
 		t.Fatal(err)
 	}

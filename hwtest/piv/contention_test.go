@@ -1,7 +1,6 @@
 package piv_test
 
 import (
-	"context"
 	"crypto"
 	"crypto/rand"
 	"crypto/sha256"
@@ -13,7 +12,6 @@ import (
 	"cardbridge/card/softcard"
 	"cardbridge/hwtest"
 	"cardbridge/internal/secret"
-	"cardbridge/reader"
 )
 
 // 300 signatures while another program selects another applet, or resets the
@@ -41,12 +39,7 @@ func testContention(t *testing.T, personality string, how hwtest.Disturbance) {
 		Options:       []softcard.Option{softcard.WithLatency(latency)},
 	})
 	pinTries, pukTries := r.Tries(t, 0)
-	ctx, cancel := context.WithTimeout(context.Background(), 2*hwtest.Patience)
-	defer cancel()
-	conn := reader.New().Connect(r.Reader(0))
-	defer conn.Close() //nolint:errcheck // nothing to lose
-	c := piv.Open(conn)
-	defer c.Close() //nolint:errcheck // nothing to lose
+	ctx, c := direct(t, r, 2*hwtest.Patience)
 	if err := c.LoginAdmin(ctx, secret.New(mustHex(t, factoryKey))); err != nil {
 		t.Fatal(err)
 	}

@@ -1,14 +1,12 @@
 package piv_test
 
 import (
-	"context"
 	"testing"
 
 	"cardbridge/card"
 	"cardbridge/card/piv"
 	"cardbridge/hwtest"
 	"cardbridge/internal/secret"
-	"cardbridge/reader"
 )
 
 // A card that keeps the PIN over SELECT, as the standard has it, must not be open
@@ -31,12 +29,7 @@ func TestLeavesNothingOpen(t *testing.T) {
 	}
 
 	// A connection that is held keeps the card powered in between.
-	ctx, cancel := context.WithTimeout(context.Background(), hwtest.Patience)
-	defer cancel()
-	conn := reader.New().Connect(r.Reader(0))
-	defer conn.Close() //nolint:errcheck // nothing to lose
-	other := piv.Open(conn)
-	defer other.Close() //nolint:errcheck // nothing to lose
+	ctx, other := direct(t, r, hwtest.Patience)
 	if err := other.Login(ctx, secret.New([]byte(factoryPIN)), piv.LoginOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -49,12 +42,7 @@ func TestLeavesNothingOpen(t *testing.T) {
 // verified tells whether the card takes the PIN for verified.
 func verified(t *testing.T, r *hwtest.Rig) bool {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), hwtest.Patience)
-	defer cancel()
-	conn := reader.New().Connect(r.Reader(0))
-	defer conn.Close() //nolint:errcheck // nothing to lose
-	c := piv.Open(conn)
-	defer c.Close() //nolint:errcheck // nothing to lose
+	ctx, c := direct(t, r, hwtest.Patience)
 	s, err := c.PINState(ctx, card.PIN)
 	if err != nil {
 		t.Fatal(err)
