@@ -46,6 +46,20 @@ func (e *WrongPIN) Error() string {
 // Unwrap returns the status word.
 func (e *WrongPIN) Unwrap() error { return e.Err }
 
+// A NotTaken says that a card refused a new PIN or PUK for what it is made of, and
+// has the old one. It is ErrWrongSecretFormat, though of one that was sent.
+type NotTaken struct {
+	Name SecretName
+	Err  error
+}
+
+func (e *NotTaken) Error() string {
+	return fmt.Sprintf("the card takes no such %s, perhaps as it is too simple; nothing was changed", e.Name)
+}
+
+// Unwrap returns ErrWrongSecretFormat and the status word.
+func (e *NotTaken) Unwrap() []error { return []error{ErrWrongSecretFormat, e.Err} }
+
 // A Blocked says that a secret has no tries left.
 type Blocked struct {
 	Name   SecretName

@@ -120,7 +120,7 @@ func (x *tx) replace(name card.SecretName, old *secret.Secret, newName card.Secr
 			case errors.Is(err, errNotThisFormat):
 				// Some cards compare first: then the try of a wrong old value
 				// counted. The next operation asks.
-				return notTaken{newName, err}
+				return &card.NotTaken{Name: newName, Err: err}
 			case !answered:
 				if name == card.PIN || newName == card.PIN {
 					x.c.pin.drop()
@@ -131,18 +131,6 @@ func (x *tx) replace(name card.SecretName, old *secret.Secret, newName card.Secr
 		})
 	})
 }
-
-// notTaken is card.ErrWrongSecretFormat of a new value that the card was sent.
-type notTaken struct {
-	name card.SecretName
-	err  error
-}
-
-func (e notTaken) Error() string {
-	return fmt.Sprintf("the card takes no such %s, perhaps as it is too simple; nothing was changed: %v", e.name, e.err)
-}
-
-func (e notTaken) Unwrap() []error { return []error{card.ErrWrongSecretFormat, e.err} }
 
 // CanSetRetries is card.ErrUnsupported where SetRetries would be: to be asked
 // before PIN and management key are. Access condition: always.

@@ -208,7 +208,7 @@ func (x *tx) padAnswer(w padWork, resp []byte) error {
 	case noEntry:
 		return fmt.Errorf("%w: %s: %w", card.ErrNotEntered, why, status)
 	case status == apdu.ErrIncorrectData && w.sets != "":
-		return fmt.Errorf("%w: the new %s is not one that this card takes; nothing was changed: %w", card.ErrWrongSecretFormat, w.sets, status)
+		return &card.NotTaken{Name: w.sets, Err: status}
 	}
 	err = x.judge(w.asks, status, status)
 	var wrong *card.WrongPIN

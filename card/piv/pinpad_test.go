@@ -3,6 +3,7 @@ package piv
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"cardbridge/apdu"
@@ -57,5 +58,16 @@ func TestPadAnswers(t *testing.T) {
 			t.Errorf("%04X: %v", uint16(test.status), err)
 		}
 		ok(t, c.Close())
+	}
+}
+
+// A new PIN that was typed on the reader, and that the card does not take, was
+// sent, and did not change anything.
+func TestPadNotTaken(t *testing.T) {
+	c := Open(padConn{newSoft(t, "nist"), []byte{0x6A, 0x80}})
+	err := c.ChangePINOnPad(ctx, card.PIN, LoginOptions{})
+	var refused *card.NotTaken
+	if !errors.As(err, &refused) || refused.Name != card.PIN || strings.Contains(err.Error(), "not sent") {
+		t.Error(err)
 	}
 }

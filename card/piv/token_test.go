@@ -550,7 +550,8 @@ func TestNewPINTooSimple(t *testing.T) {
 		return nil, 0
 	}
 	err := Open(f).ChangePIN(ctx, card.PIN, sec(factoryPIN), sec("111111"), LoginOptions{})
-	if !errors.Is(err, card.ErrWrongSecretFormat) || strings.Contains(fmt.Sprint(err), "not sent") {
+	var refused *card.NotTaken
+	if !errors.As(err, &refused) || refused.Name != card.PIN || !errors.Is(err, card.ErrWrongSecretFormat) || strings.Contains(fmt.Sprint(err), "not sent") {
 		t.Error(err)
 	}
 }

@@ -149,6 +149,10 @@ func (a *app) report(cmd interface{ CommandPath() string }, err error) int {
 	if errors.As(err, &blocked) {
 		next = unblock(blocked)
 	}
+	var refused *card.NotTaken
+	if errors.As(err, &refused) {
+		next = "choose another " + string(refused.Name)
+	}
 	var h hinted
 	if errors.As(err, &h) {
 		next = h.next
