@@ -97,7 +97,9 @@ func (x *tx) replace(name card.SecretName, old *secret.Secret, newName card.Secr
 		return err
 	}
 	return x.padPIN(name, old, func(a []byte) error {
-		return x.padPIN(newName, new, func(b []byte) error {
+		fits := false
+		err := x.padPIN(newName, new, func(b []byte) error {
+			fits = true
 			if err := x.mayTry(name, old, o.SpendLastTry); err != nil {
 				return err
 			}
@@ -129,6 +131,10 @@ func (x *tx) replace(name card.SecretName, old *secret.Secret, newName card.Secr
 			}
 			return err
 		})
+		if !fits {
+			return fmt.Errorf("the new %s %w", newName, err)
+		}
+		return err
 	})
 }
 

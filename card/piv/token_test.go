@@ -540,7 +540,7 @@ func TestAttestNotThere(t *testing.T) {
 }
 
 // TestNewPINTooSimple: the refusal of a new PIN says that it was sent, and
-// refused for what it is.
+// refused for what it is; and of two PINs, which one cannot be right.
 func TestNewPINTooSimple(t *testing.T) {
 	f := newToken(t, yubicoTemplate)
 	f.answer = func(cmd apdu.Command) ([]byte, apdu.Status) {
@@ -553,6 +553,15 @@ func TestNewPINTooSimple(t *testing.T) {
 	var refused *card.NotTaken
 	if !errors.As(err, &refused) || refused.Name != card.PIN || !errors.Is(err, card.ErrWrongSecretFormat) || strings.Contains(fmt.Sprint(err), "not sent") {
 		t.Error(err)
+	}
+	for _, test := range []struct{ old, new, says string }{
+		{factoryPIN, "1234", "the new PIN cannot be right"},
+		{"1234", factoryPIN, ": cannot be right"},
+	} {
+		err := Open(f).ChangePIN(ctx, card.PIN, sec(test.old), sec(test.new), LoginOptions{})
+		if !errors.Is(err, card.ErrWrongSecretFormat) || !strings.Contains(fmt.Sprint(err), test.says) {
+			t.Errorf("%s to %s: %v", test.old, test.new, err)
+		}
 	}
 }
 
