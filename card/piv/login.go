@@ -61,8 +61,8 @@ func (c *Card) keeps(ctx context.Context, pin *secret.Secret) bool {
 }
 
 // Logout forgets the PIN, here and on the card: VERIFY with P1 FF (SP 800-73-4
-// part 2 section 3.2.1), or SELECT on cards that it logs out. Access condition:
-// always. Without a login nothing is sent.
+// part 2 section 3.2.1), or SELECT on cards that it logs out or that do not know
+// the former. Access condition: always. Without a login nothing is sent.
 func (c *Card) Logout(ctx context.Context) error {
 	_, err := run(ctx, c, need{what: "log out", again: true, lazy: true}, func(x *tx) (struct{}, error) {
 		c.pin.drop()
@@ -75,7 +75,16 @@ func (c *Card) Logout(ctx context.Context) error {
 			if err != nil {
 				return struct{}{}, err
 			}
-			if _, err = x.send(apdu.Command{INS: insVerify, P1: 0xFF, P2: ref}); err == nil {
+			_, err = x.send(apdu.Command{INS: insVerify, P1: 0xFF, P2: ref})
+			if err == nil && !x.row().HasDiscovery {
+				// Beyond the standard, one took P1 and did nothing (PivApplet before 0.9).
+				if _, err = x.send(apdu.Command{INS: insVerify, P2: ref}); err == nil {
+					return struct{}{}, x.selectApplet()
+				} else if answered(err) {
+					err = nil
+				}
+			}
+			if err == nil {
 				c.unlocked.pin = false
 				return struct{}{}, nil
 			} else if _, answered := apdu.StatusOf(err); !answered {

@@ -31,6 +31,7 @@ type token struct {
 	verified bool
 	tries    int
 	keeps    bool // and when it is selected, as Nitrokey 3
+	deafP1   bool // VERIFY with P1 FF is VERIFY, as PivApplet before 0.9
 	format   bool // 6A80, uncounted, to a PIN of other than digits
 }
 
@@ -51,7 +52,7 @@ func (f *token) Transmit(b []byte) ([]byte, error) {
 		f.verified = f.verified && f.keeps
 	case insVerify:
 		f.log = append(f.log, cmd)
-		if cmd.P1 == 0xFF {
+		if cmd.P1 == 0xFF && !f.deafP1 {
 			f.verified = false
 			return []byte{0x90, 0}, nil
 		}
@@ -649,5 +650,18 @@ func TestLogoutOfNitrokey(t *testing.T) {
 	ok(t, c.Logout(ctx))
 	if f.verified || c.Unlocked() {
 		t.Errorf("verified %v, unlocked %v", f.verified, c.Unlocked())
+	}
+}
+
+// TestLogoutOfPivApplet: before 0.9 it takes VERIFY with P1 FF for one with P1 00,
+// and SELECT makes it forget (arekinath/PivApplet, PivApplet.java, processVerify).
+func TestLogoutOfPivApplet(t *testing.T) {
+	f := newToken(t, labelled("PivApplet"))
+	f.deafP1 = true
+	c := Open(f)
+	ok(t, c.Login(ctx, sec(factoryPIN), LoginOptions{}))
+	ok(t, c.Logout(ctx))
+	if f.verified {
+		t.Error("the PIN is still verified")
 	}
 }
