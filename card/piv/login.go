@@ -71,29 +71,36 @@ func (c *Card) Logout(ctx context.Context) error {
 		}
 		c.state.verified, x.verified, c.state.open = false, false, false
 		if !x.row().selectForgets() {
-			ref, err := x.pinReference()
-			if err != nil {
-				return struct{}{}, err
-			}
-			_, err = x.send(apdu.Command{INS: insVerify, P1: 0xFF, P2: ref})
-			if err == nil && !x.row().HasDiscovery {
-				// Beyond the standard, one took P1 and did nothing (PivApplet before 0.9).
-				if _, err = x.send(apdu.Command{INS: insVerify, P2: ref}); err == nil {
-					return struct{}{}, x.selectApplet()
-				} else if answered(err) {
-					err = nil
-				}
-			}
-			if err == nil {
-				c.unlocked.pin = false
-				return struct{}{}, nil
-			} else if _, answered := apdu.StatusOf(err); !answered {
+			if out, err := x.logoutByVerify(); out || err != nil {
 				return struct{}{}, err
 			}
 		}
 		return struct{}{}, x.selectApplet()
 	})
 	return err
+}
+
+// logoutByVerify tells whether VERIFY with P1 FF logged the PIN out. The standard's
+// word is taken for it; beyond the standard, one card answered it and did nothing
+// (PivApplet before 0.9), so that others are asked.
+func (x *tx) logoutByVerify() (out bool, err error) {
+	ref, err := x.pinReference()
+	if err != nil {
+		return false, err
+	}
+	_, err = x.send(apdu.Command{INS: insVerify, P1: 0xFF, P2: ref})
+	out = err == nil
+	if out && !x.row().HasDiscovery {
+		_, err = x.send(apdu.Command{INS: insVerify, P2: ref})
+		out = answered(err) // with the tries left, and not that it is verified
+	}
+	if err != nil && !answered(err) {
+		return false, err
+	}
+	if out {
+		x.c.unlocked.pin = false
+	}
+	return out, nil
 }
 
 // relogin verifies the PIN of Login again where that was lost.

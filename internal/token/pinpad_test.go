@@ -3,12 +3,10 @@ package token
 import (
 	"context"
 	"crypto/sha256"
-	"path/filepath"
 	"testing"
 
 	"cardbridge/apdu"
 	"cardbridge/card"
-	"cardbridge/card/softcard"
 	"cardbridge/internal/host"
 	"cardbridge/pkcs11"
 	"cardbridge/pkcs11/ck"
@@ -72,16 +70,8 @@ func (s padSource) Watch(ctx context.Context, deliver func(pkcs11.SlotEvent), re
 // padModule is a module with one reader that has a PIN pad, and a card in it.
 func padModule(t *testing.T, personality string) (*pkcs11.Module, *padConn) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "card")
-	if err := softcard.Create(path, personality); err != nil {
-		t.Fatal(err)
-	}
-	h, err := host.New(host.Options{Readers: "softcard:" + path})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = h.Close() })
-	bare, err := h.Connect("softcard:" + path)
+	h, reader := newHost(t, personality)
+	bare, err := h.Connect(reader)
 	if err != nil {
 		t.Fatal(err)
 	}

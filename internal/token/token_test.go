@@ -34,16 +34,24 @@ const (
 // newModule is a module over one software card.
 func newModule(t *testing.T, personality string, config pkcs11.Config) (*pkcs11.Module, *host.Host) {
 	t.Helper()
+	h, _ := newHost(t, personality)
+	return load(t, h, config), h
+}
+
+// newHost has one software card, in the reader that is named.
+func newHost(t *testing.T, personality string) (h *host.Host, reader string) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "card")
 	if err := softcard.Create(path, personality); err != nil {
 		t.Fatal(err)
 	}
-	h, err := host.New(host.Options{Readers: "softcard:" + path})
+	reader = "softcard:" + path
+	h, err := host.New(host.Options{Readers: reader})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = h.Close() })
-	return load(t, h, config), h
+	return h, reader
 }
 
 // load is C_Initialize.
