@@ -6,25 +6,12 @@ apache=$(command -v apache2 || echo /usr/sbin/apache2)
 need openssl openssl
 need setsid util-linux
 need pkcs11-tool opensc
-engines=$(openssl version -e | cut -d'"' -f2)
-[ -e "$engines/pkcs11.so" ] || { echo "skipped: no engine, install libengine-pkcs11-openssl" >&2; exit 77; }
+need_engine
 modules=$(dirname "$(ls /usr/lib/apache2/modules/mod_ssl.so /usr/lib*/httpd/modules/mod_ssl.so 2>/dev/null | head -n 1)")
 PORT=${PORT:-4439}
 
 for id in 01 03; do certificate $id; done
-(umask 077; cat >openssl.cnf) <<END
-openssl_conf = init
-[init]
-engines = engines
-[engines]
-pkcs11 = card
-[card]
-engine_id = pkcs11
-dynamic_path = $engines/pkcs11.so
-MODULE_PATH = $MODULE
-PIN = $PIN
-init = 1
-END
+engine_conf
 cat >apache.conf <<END
 ServerRoot $PWD
 DefaultRuntimeDir $PWD

@@ -33,6 +33,30 @@ certificate() { # ID
 	openssl x509 -inform DER -in "cert$1.der" -out "cert$1.pem"
 }
 
+# OpenSSL's engine for PKCS #11 modules, which is in the folder $engines.
+need_engine() {
+	engines=$(openssl version -e | cut -d'"' -f2)
+	[ -e "$engines/pkcs11.so" ] || { echo "skipped: no engine, install libengine-pkcs11-openssl" >&2; exit 77; }
+}
+
+# For servers that use the module through OpenSSL's engine: openssl.cnf tells it
+# which module that is, and the PIN.
+engine_conf() {
+	(umask 077; cat >openssl.cnf) <<END
+openssl_conf = init
+[init]
+engines = engines
+[engines]
+pkcs11 = card
+[card]
+engine_id = pkcs11
+dynamic_path = $engines/pkcs11.so
+MODULE_PATH = $MODULE
+PIN = $PIN
+init = 1
+END
+}
+
 # Waits until a server listens. (The kernel's table is asked: a connection just
 # to look would be the server's first.)
 await_port() { # PORT

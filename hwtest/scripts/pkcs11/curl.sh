@@ -4,8 +4,7 @@ need curl curl
 need openssl openssl
 need pkcs11-tool opensc
 curl --version | grep -q OpenSSL || { echo "skipped: this curl is not built with OpenSSL" >&2; exit 77; }
-engines=$(openssl version -e | cut -d'"' -f2)
-[ -e "$engines/pkcs11.so" ] || { echo "skipped: no engine, install libengine-pkcs11-openssl" >&2; exit 77; }
+need_engine
 PORT=${PORT:-4437}
 
 for id in 01 03; do certificate $id; done

@@ -5,23 +5,10 @@ nginx=$(command -v nginx || echo /usr/sbin/nginx)
 [ -x "$nginx" ] || need nginx nginx
 need openssl openssl
 need pkcs11-tool opensc
-engines=$(openssl version -e | cut -d'"' -f2)
-[ -e "$engines/pkcs11.so" ] || { echo "skipped: no engine, install libengine-pkcs11-openssl" >&2; exit 77; }
+need_engine
 PORT=${PORT:-4436} WORKERS=${WORKERS:-4} HANDSHAKES=${HANDSHAKES:-40}
 
-(umask 077; cat >openssl.cnf) <<END
-openssl_conf = init
-[init]
-engines = engines
-[engines]
-pkcs11 = card
-[card]
-engine_id = pkcs11
-dynamic_path = $engines/pkcs11.so
-MODULE_PATH = $MODULE
-PIN = $PIN
-init = 1
-END
+engine_conf
 certificate 01
 certificate 03
 mkdir -p tmp

@@ -3,8 +3,7 @@
 . "$(dirname "$0")/common.sh"
 need openssl openssl
 need pkcs11-tool opensc
-engines=$(openssl version -e | cut -d'"' -f2)
-[ -e "$engines/pkcs11.so" ] || { echo "skipped: no engine, install libengine-pkcs11-openssl" >&2; exit 77; }
+need_engine
 PORT=${PORT:-4433}
 
 # The engine reads its module and the PIN from the configuration.

@@ -4,8 +4,7 @@ stunnel=$(command -v stunnel || echo /usr/bin/stunnel4)
 [ -x "$stunnel" ] || need stunnel stunnel4
 need openssl openssl
 need pkcs11-tool opensc
-engines=$(openssl version -e | cut -d'"' -f2)
-[ -e "$engines/pkcs11.so" ] || { echo "skipped: no engine, install libengine-pkcs11-openssl" >&2; exit 77; }
+need_engine
 PORT=${PORT:-4438}
 
 certificate 01
