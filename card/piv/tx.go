@@ -121,7 +121,9 @@ func (x *tx) send(cmd apdu.Command) ([]byte, error) {
 // broken takes note that the wire broke.
 func (x *tx) broken(err error) {
 	x.lost = err
-	x.c.unlocked.pin, x.c.unlocked.admin = false, false
+	if errors.Is(err, apdu.ErrReset) || errors.Is(err, apdu.ErrRemoved) {
+		x.c.unlocked.pin, x.c.unlocked.admin = false, false
+	}
 	clear(x.c.tries)
 	x.forgetState()
 }
